@@ -1,0 +1,72 @@
+// How a coroutine waits for its closure. Included by database.h only.
+#pragma once
+
+#include <future>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+
+namespace fluxgate::db {
+namespace detail {
+
+// Suspends until `start(resume)` has called `resume(error)`, then continues on the coroutine's own
+// executor. The closure's job is shared with the database, so a coroutine that is destroyed early
+// leaves nothing dangling.
+template <class Start>
+awaitable<void> suspend_until_finished(Start start) {
+  auto executor = co_await boost::asio::this_coro::executor;
+  auto error = co_await boost::asio::async_initiate<decltype(use_awaitable), void(std::exception_ptr, int)>(
+      [&](auto handler) {
+        // std::function needs a copyable callable; the handler is move-only.
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        start([shared, executor](std::exception_ptr failure) {
+          boost::asio::post(executor, [shared, failure] { std::move(*shared)(failure, 0); });
+        });
+      },
+      use_awaitable);
+  static_cast<void>(error);
+}
+
+}  // namespace detail
+
+template <class F, class R>
+awaitable<R> Database::write(F closure) {
+  std::shared_ptr<detail::ClosureJob<F, R>> job;
+  co_await detail::suspend_until_finished([&](std::function<void(std::exception_ptr)> resume) {
+    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume));
+    enqueue_write(job);
+  });
+  co_return job->take();
+}
+
+template <class F, class R>
+awaitable<R> Database::read(F closure) {
+  if (reads_inline()) co_return read_now(std::move(closure));
+  std::shared_ptr<detail::ClosureJob<F, R>> job;
+  co_await detail::suspend_until_finished([&](std::function<void(std::exception_ptr)> resume) {
+    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume));
+    enqueue_read(job);
+  });
+  co_return job->take();
+}
+
+template <class F, class R>
+R Database::write_now(F closure) {
+  std::promise<void> done;
+  auto job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), [&done](std::exception_ptr error) {
+    if (error) done.set_exception(error);
+    else done.set_value();
+  });
+  enqueue_write(job);
+  done.get_future().get();
+  return job->take();
+}
+
+template <class F, class R>
+R Database::read_now(F closure) {
+  detail::ClosureJob<F, R> job(std::move(closure), [](std::exception_ptr) {});
+  run_read([&job](Tx& tx) { job.run(tx); });
+  return job.take();
+}
+
+}  // namespace fluxgate::db

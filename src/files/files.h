@@ -1,0 +1,98 @@
+// Generated files and uploads: bytes in a content-addressed store, rows in `generated_files`, signed
+// links, previews. Nothing is held in memory whole; decoders run with limits in a small pool.
+//
+// Store keys are "ab/cd/<sha256>.<ext>" below DATA_DIR/files. The same bytes are stored once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/coro.h"
+#include "base/result.h"
+#include "db/database.h"
+
+namespace fluxgate::files {
+
+// What is known of a stored object. Dimensions are 0 when the decoder refused (failure is not fatal
+// for results; uploads are refused).
+struct Stored {
+  std::string key;
+  std::string sha256;            // hex
+  std::uint64_t size = 0;
+  std::string mime;              // by content: image/png, image/jpeg, image/webp, …
+  int width = 0, height = 0;
+  std::string dominant_color;    // "#rrggbb"
+  std::string thumbhash;         // base64
+};
+
+enum class Purpose {
+  result,  // from an upstream: kept byte for byte
+  upload,  // from a user: decoded header checked, metadata (EXIF, GPS) removed, orientation applied
+};
+
+// One file on its way in. Destroyed before finish(): the bytes are gone, nothing was published.
+class Incoming {
+ public:
+  virtual ~Incoming() = default;
+  // payload_too_large beyond the limit; unsupported_media as soon as the first bytes are no accepted type.
+  virtual Result<void> write(std::string_view piece) = 0;
+  // Publishes the object (fsync, rename) and inspects it in the media pool.
+  virtual awaitable<Result<Stored>> finish() = 0;
+};
+
+// A row of generated_files.
+struct FileRow {
+  std::string id, user_id, filename, key, mime, source_type, source_task_id, sha256;
+  std::uint64_t size = 0;
+  Millis created_at = 0;
+};
+
+struct Options {
+  std::string directory;                       // DATA_DIR/files
+  std::string link_secret;                     // 32 bytes
+  std::uint64_t upload_limit = 10 * 1024 * 1024;
+  std::uint64_t result_limit = 512ull * 1024 * 1024;
+  std::int64_t max_pixels = 100'000'000;
+  Millis link_lifetime_ms = 7ll * 24 * 3600 * 1000;
+  int media_threads = 1;
+  int media_queue = 256;
+};
+
+class Files {
+ public:
+  virtual ~Files() = default;
+
+  virtual std::unique_ptr<Incoming> begin(Purpose purpose) = 0;
+
+  // "/files/{id}/{name}?e=…&s=…": a GET without a token works until it expires; the expiry is rounded so
+  // that the same link is given for a while and caches hold.
+  virtual std::string link(std::string_view file_id, std::string_view name, Millis now) const = 0;
+  // Whether path and query are a link of ours that still holds; the file's id.
+  virtual Result<std::string> check_link(std::string_view file_id, std::string_view expiry,
+                                         std::string_view signature, Millis now) const = 0;
+  // The file id in a link or path of ours (absolute or not), "" when it is none.
+  virtual std::string file_id_of(std::string_view link) const = 0;
+
+  // Inside a transaction: inserts the row (id made by the caller) / finds a row. `owner` "" = any.
+  virtual void insert(db::Tx& tx, const FileRow& row, const Stored& stored) const = 0;
+  virtual std::optional<FileRow> find(db::Tx& tx, std::string_view id, std::string_view owner) const = 0;
+
+  // Absolute path of a stored object, for sending it.
+  virtual std::string path_of(std::string_view key) const = 0;
+  // A WebP preview whose longer side is `side` (320, 640, 1280), made on first use, once.
+  virtual awaitable<Result<std::string>> thumbnail_path(std::string_view key, int side) = 0;
+  // The whole object as a data URI, for upstreams that must be given the bytes (bounded).
+  virtual awaitable<Result<std::string>> data_uri(std::string_view key, std::uint64_t limit) = 0;
+
+  // Removes what a crash left half-written. At start.
+  virtual void sweep() = 0;
+};
+
+std::unique_ptr<Files> make_files(Options options, const Clock& clock);
+
+}  // namespace fluxgate::files
