@@ -1,0 +1,329 @@
+#include "db/sqlite.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "db/sqlite_connection.h"
+
+namespace fluxgate::db {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// One transaction takes what is queued, but no more than this, so that the first in it does not wait
+// for ever for its answer.
+constexpr std::size_t kGroupJobs = 1024;
+constexpr auto kGroupTime = std::chrono::milliseconds(50);
+
+constexpr std::int64_t kPageBytes = 4096;
+constexpr std::int64_t kCheckpointPages = 4 * 1024 * 1024 / kPageBytes;
+// Beyond this a passive checkpoint is not keeping up; the next one waits for readers and starts over.
+constexpr std::int64_t kRestartPages = 48 * 1024 * 1024 / kPageBytes;
+constexpr std::int64_t kAlertPages = 64 * 1024 * 1024 / kPageBytes;
+
+// Holds DATA_DIR/webui.db.lock for the life of a server.
+class ServerLock {
+ public:
+  explicit ServerLock(const std::string& path) {
+    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file_ < 0) throw Failure("cannot write the lock file " + path + ": check that the data folder exists and is writable");
+    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
+      ::close(file_);
+      throw Failure("another fluxgate serves this database (" + path +
+                    " is locked). Stop it, or use PostgreSQL to run several nodes.");
+    }
+  }
+  ~ServerLock() { ::close(file_); }
+  ServerLock(const ServerLock&) = delete;
+  ServerLock& operator=(const ServerLock&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
+class SqliteDatabase final : public Database {
+ public:
+  SqliteDatabase(const std::string& path, OpenOptions options);
+  ~SqliteDatabase() override { stop(); }
+
+  Dialect dialect() const override { return Dialect::sqlite; }
+  void stop() override;
+
+ protected:
+  void enqueue_write(std::shared_ptr<Job> job) override;
+  void enqueue_read(std::shared_ptr<Job> job) override { enqueue_write(std::move(job)); }
+  bool reads_inline() const override { return !in_memory_; }
+  void run_read(const std::function<void(Tx&)>& closure) override;
+
+ private:
+  using Group = std::vector<std::shared_ptr<Job>>;
+
+  void write_loop();
+  std::shared_ptr<Job> next_of_group(const Group& group, Clock::time_point started);
+  void run_group(Group& group);
+  bool run_in_open_transaction(Job& job);
+  void run_alone(Job& job);
+  void checkpoint_loop();
+  SqliteConnection& reader();
+  static int on_wal_commit(void* self, sqlite3*, const char*, int pages);
+
+  const std::string path_;
+  const bool in_memory_;
+  const std::uint64_t generation_;  // tells databases apart in a thread's cache of readers
+  std::unique_ptr<ServerLock> lock_;
+  std::unique_ptr<SqliteConnection> writer_;
+
+  std::mutex mutex_;  // guards queue_, stopped_
+  std::condition_variable work_;
+  std::deque<std::shared_ptr<Job>> queue_;
+  bool stopped_ = false;
+
+  std::mutex readers_mutex_;
+  std::map<std::thread::id, std::unique_ptr<SqliteConnection>> readers_;
+
+  std::mutex checkpoint_mutex_;
+  std::condition_variable checkpoint_wanted_;
+  std::int64_t wal_pages_ = 0;
+  bool checkpoint_stopped_ = false;
+
+  std::thread writer_thread_;
+  std::thread checkpoint_thread_;
+};
+
+std::uint64_t next_generation() {
+  static std::atomic<std::uint64_t> counter{0};
+  return ++counter;
+}
+
+void pragma(SqliteConnection& connection, const char* sql) {
+  Tx& tx = connection;
+  tx.each(sql, {}, [](const Row&) {});
+}
+
+SqliteDatabase::SqliteDatabase(const std::string& path, OpenOptions options)
+    : path_(path), in_memory_(path == ":memory:"), generation_(next_generation()) {
+  if (options.exclusive_server && !in_memory_) lock_ = std::make_unique<ServerLock>(path + ".lock");
+  auto mode = options.read_only ? SqliteConnection::Mode::read_only : SqliteConnection::Mode::read_write;
+  writer_ = std::make_unique<SqliteConnection>(path, mode);
+  if (!options.read_only) {
+    pragma(*writer_, "PRAGMA journal_mode = WAL");
+    pragma(*writer_, "PRAGMA synchronous = FULL");
+    pragma(*writer_, "PRAGMA wal_autocheckpoint = 0");
+    pragma(*writer_, "PRAGMA cache_size = -8192");
+    sqlite3_wal_hook(writer_->handle(), &SqliteDatabase::on_wal_commit, this);
+  }
+  writer_thread_ = std::thread([this] { write_loop(); });
+  if (!in_memory_ && !options.read_only) checkpoint_thread_ = std::thread([this] { checkpoint_loop(); });
+}
+
+void SqliteDatabase::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  work_.notify_one();
+  if (writer_thread_.joinable()) writer_thread_.join();
+  {
+    std::lock_guard lock(checkpoint_mutex_);
+    checkpoint_stopped_ = true;
+  }
+  checkpoint_wanted_.notify_one();
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
+}
+
+// ---- writing ----
+
+void SqliteDatabase::enqueue_write(std::shared_ptr<Job> job) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!stopped_) {
+      queue_.push_back(std::move(job));
+      work_.notify_one();
+      return;
+    }
+  }
+  job->finish(std::make_exception_ptr(Failure("the database is closed")));
+}
+
+void SqliteDatabase::write_loop() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      work_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
+      if (queue_.empty()) return;  // stopped, and everything accepted is done
+    }
+    Group group;
+    run_group(group);
+  }
+}
+
+std::shared_ptr<Job> SqliteDatabase::next_of_group(const Group& group, Clock::time_point started) {
+  if (group.size() >= kGroupJobs || Clock::now() - started > kGroupTime) return nullptr;
+  std::lock_guard lock(mutex_);
+  if (queue_.empty()) return nullptr;
+  auto job = std::move(queue_.front());
+  queue_.pop_front();
+  return job;
+}
+
+// Many closures, one COMMIT. If one fails after writing, or the COMMIT does, nothing of the group
+// stands; without savepoints the clean way is to run each again in a transaction of its own.
+void SqliteDatabase::run_group(Group& group) {
+  bool intact = true;
+  try {
+    writer_->exec("BEGIN IMMEDIATE");
+    auto started = Clock::now();
+    while (intact) {
+      auto job = next_of_group(group, started);
+      if (!job) break;
+      group.push_back(job);
+      intact = run_in_open_transaction(*job);
+    }
+    if (intact) writer_->exec("COMMIT");
+  } catch (const std::exception& e) {
+    log::error("a group of {} writes was rolled back: {}", group.size(), e.what());
+    intact = false;
+  }
+  if (intact) {
+    for (auto& job : group) job->finish(nullptr);
+    return;
+  }
+  writer_->rollback();
+  if (group.empty()) {  // not even BEGIN worked: take one job, so that its caller hears why
+    if (auto job = next_of_group(group, Clock::now())) group.push_back(job);
+  }
+  for (auto& job : group) run_alone(*job);
+}
+
+// False when the transaction must not be committed.
+bool SqliteDatabase::run_in_open_transaction(Job& job) {
+  std::int64_t before = writer_->total_changes();
+  try {
+    bool agreed = job.run(*writer_);
+    return writer_->in_transaction() && (agreed || writer_->total_changes() == before);
+  } catch (const std::exception&) {
+    return false;  // run_alone gives the exception to the one who caused it
+  }
+}
+
+void SqliteDatabase::run_alone(Job& job) {
+  std::exception_ptr error;
+  try {
+    writer_->exec("BEGIN IMMEDIATE");
+    if (job.run(*writer_)) writer_->exec("COMMIT");
+    else writer_->rollback();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  writer_->rollback();
+  job.finish(error);
+}
+
+// ---- reading ----
+
+SqliteConnection& SqliteDatabase::reader() {
+  struct Cached {
+    std::uint64_t generation = 0;
+    SqliteConnection* connection = nullptr;
+  };
+  thread_local Cached cached;
+  if (cached.generation != generation_) {
+    std::lock_guard lock(readers_mutex_);
+    auto& mine = readers_[std::this_thread::get_id()];
+    if (!mine) mine = std::make_unique<SqliteConnection>(path_, SqliteConnection::Mode::read_only);
+    cached = {generation_, mine.get()};
+  }
+  return *cached.connection;
+}
+
+class ReadJob final : public Job {
+ public:
+  explicit ReadJob(const std::function<void(Tx&)>& closure) : closure_(closure) {}
+  bool run(Tx& tx) override {
+    closure_(tx);
+    return true;
+  }
+  void finish(std::exception_ptr error) override {
+    if (error) done.set_exception(error);
+    else done.set_value();
+  }
+  std::promise<void> done;
+
+ private:
+  const std::function<void(Tx&)>& closure_;
+};
+
+void SqliteDatabase::run_read(const std::function<void(Tx&)>& closure) {
+  if (in_memory_) {
+    auto job = std::make_shared<ReadJob>(closure);
+    enqueue_write(job);
+    job->done.get_future().get();
+    return;
+  }
+  SqliteConnection& connection = reader();
+  if (connection.in_transaction()) {  // a read inside a read shares its snapshot
+    closure(connection);
+    return;
+  }
+  connection.exec("BEGIN");
+  try {
+    closure(connection);
+  } catch (...) {
+    connection.rollback();
+    throw;
+  }
+  connection.exec("COMMIT");
+}
+
+// ---- checkpoints ----
+
+int SqliteDatabase::on_wal_commit(void* self, sqlite3*, const char*, int pages) {
+  auto& database = *static_cast<SqliteDatabase*>(self);
+  if (pages >= kCheckpointPages) {
+    std::lock_guard lock(database.checkpoint_mutex_);
+    database.wal_pages_ = pages;
+    database.checkpoint_wanted_.notify_one();
+  }
+  return SQLITE_OK;
+}
+
+void SqliteDatabase::checkpoint_loop() {
+  SqliteConnection connection(path_, SqliteConnection::Mode::read_write);
+  for (;;) {
+    std::int64_t pages = 0;
+    {
+      std::unique_lock lock(checkpoint_mutex_);
+      checkpoint_wanted_.wait(lock, [this] { return checkpoint_stopped_ || wal_pages_ >= kCheckpointPages; });
+      if (checkpoint_stopped_) break;
+      pages = std::exchange(wal_pages_, 0);
+    }
+    if (pages >= kAlertPages) log::warn("the write-ahead log has grown to {} MB", pages * kPageBytes / 1024 / 1024);
+    int mode = pages >= kRestartPages ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, mode, nullptr, nullptr);
+  }
+  sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+}
+
+}  // namespace
+
+std::unique_ptr<Database> open_sqlite(const std::string& path, OpenOptions options) {
+  return std::make_unique<SqliteDatabase>(path, options);
+}
+
+std::unique_ptr<Database> open(const std::string& url, OpenOptions options) {
+  constexpr std::string_view kScheme = "sqlite:///";
+  if (url == ":memory:" || url == "sqlite://") return open_sqlite(":memory:", options);
+  if (url.starts_with(kScheme)) return open_sqlite(url.substr(kScheme.size()), options);
+  throw Failure("DATABASE_URL must start with sqlite:/// (this build has no other engine), received: " +
+                url.substr(0, url.find(':')) + ":…");
+}
+
+}  // namespace fluxgate::db

@@ -1,0 +1,147 @@
+// The closure contract of DESIGN §5.1 on a real file.
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "base/ids.h"
+#include "db/database.h"
+#include "db/schema.h"
+
+namespace fluxgate::db {
+namespace {
+
+class Closures : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("fluxgate-db-" + new_id());
+    std::filesystem::create_directories(folder_);
+    database_ = open("sqlite:///" + (folder_ / "test.db").string());
+    database_->write_now([](Tx& tx) { tx.exec("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)"); });
+  }
+  void TearDown() override {
+    database_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  std::int64_t count() {
+    return database_->read_now([](Tx& tx) { return tx.number("SELECT COUNT(*) FROM t"); });
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<Database> database_;
+};
+
+Error refusal() { return Error(Errc::conflict, "refused", {"refused", "拒绝"}); }
+
+TEST_F(Closures, AnswersWhatTheClosureReturnsAfterItIsOnDisk) {
+  auto n = database_->write_now([](Tx& tx) { return tx.exec("INSERT INTO t VALUES ($1, $2)", {"a", 1}); });
+  EXPECT_EQ(n, 1);
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(Closures, ThatRefuseBeforeWritingChangeNothing) {
+  auto result = database_->write_now([](Tx&) -> Result<int> { return fail(refusal()); });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code(), "refused");
+}
+
+TEST_F(Closures, ThatWriteAndThenRefuseAreUndone) {
+  auto result = database_->write_now([](Tx& tx) -> Result<int> {
+    tx.exec("INSERT INTO t VALUES ('x', 1)");
+    return fail(refusal());
+  });
+  EXPECT_FALSE(result);
+  EXPECT_EQ(count(), 0);
+}
+
+TEST_F(Closures, ThatThrowTellOnlyTheirOwnCaller) {
+  // Held up by the first, the others gather into one group.
+  std::atomic<bool> gathered = false;
+  std::thread first([&] {
+    database_->write_now([&](Tx& tx) {
+      while (!gathered) std::this_thread::yield();
+      tx.exec("INSERT INTO t VALUES ('first', 0)");
+    });
+  });
+  std::atomic<int> started = 0;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> others;
+  for (int i = 0; i < 20; ++i)
+    others.emplace_back([&, i] {
+      ++started;
+      try {
+        database_->write_now([i](Tx& tx) {
+          tx.exec("INSERT INTO t VALUES ($1, $2)", {std::to_string(i), i});
+          if (i == 7) throw std::runtime_error("bug");
+        });
+      } catch (const std::runtime_error&) {
+        ++failed;
+      }
+    });
+  while (started < 20) std::this_thread::yield();
+  gathered = true;
+  first.join();
+  for (auto& thread : others) thread.join();
+  EXPECT_EQ(failed, 1);
+  EXPECT_EQ(count(), 20);  // first, and 19 of the 20
+}
+
+TEST_F(Closures, OfOneGroupSeeWhatEarlierOnesWrote) {
+  constexpr int kWriters = 64;
+  std::vector<std::thread> writers;
+  database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('sum', 0)"); });
+  for (int i = 0; i < kWriters; ++i)
+    writers.emplace_back([&] {
+      for (int k = 0; k < 20; ++k)
+        database_->write_now([](Tx& tx) { tx.exec("UPDATE t SET n = n + 1 WHERE k = 'sum'"); });
+    });
+  for (auto& writer : writers) writer.join();
+  EXPECT_EQ(database_->read_now([](Tx& tx) { return tx.number("SELECT n FROM t WHERE k = 'sum'"); }), kWriters * 20);
+}
+
+TEST_F(Closures, ReadsSeeOneSnapshot) {
+  database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('a', 1)"); });
+  database_->read_now([this](Tx& tx) {
+    auto before = tx.number("SELECT COUNT(*) FROM t");
+    database_->write_now([](Tx& other) { other.exec("INSERT INTO t VALUES ('b', 1)"); });
+    EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), before);
+  });
+  EXPECT_EQ(count(), 2);
+}
+
+TEST_F(Closures, CannotWriteWhenReading) {
+  EXPECT_THROW(database_->read_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('a', 1)"); }), Failure);
+}
+
+TEST_F(Closures, TakeParametersOfEveryKindAndInAnyOrder) {
+  auto row = database_->read_now([](Tx& tx) {
+    return tx.first("SELECT $2, $1, $3, $4, $2", {"text", 42, 2.5, nullptr}, [](const Row& r) {
+      return std::make_tuple(r.i64(0), r.str(1), r.real(2), r.is_null(3), r.i64(4));
+    });
+  });
+  EXPECT_EQ(*row, std::make_tuple(42, "text", 2.5, true, 42));
+}
+
+TEST_F(Closures, AreRefusedOnceTheDatabaseIsClosed) {
+  database_->stop();
+  EXPECT_THROW(database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('late', 1)"); }), Failure);
+}
+
+TEST_F(Closures, SecondServerOnTheSameFileIsKeptAway) {
+  std::string url = "sqlite:///" + (folder_ / "served.db").string();
+  auto first = open(url, {.exclusive_server = true});
+  EXPECT_THROW(open(url, {.exclusive_server = true}), Failure);
+  EXPECT_NO_THROW(open(url));  // command line tools work beside a server
+}
+
+TEST(Schema, IsCreatedOnceAndAgainWithoutAChange) {
+  auto database = open(":memory:");
+  for (int i = 0; i < 2; ++i) database->write_now([](Tx& tx) { create_missing(tx, 1); });
+  auto tables = database->read_now(
+      [](Tx& tx) { return tx.number("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"); });
+  EXPECT_EQ(tables, static_cast<std::int64_t>(db::tables().size()));
+}
+
+}  // namespace
+}  // namespace fluxgate::db
