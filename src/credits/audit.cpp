@@ -1,0 +1,59 @@
+// The invariants of the books, as queries that must find nothing.
+#include <fmt/format.h>
+
+#include "credits/ledger.h"
+
+namespace fluxgate::credits {
+namespace {
+
+struct Check {
+  const char* sql;   // SELECT subject, found, expected …
+  const char* what;
+};
+
+constexpr Check kChecks[] = {
+    {"SELECT a.user_id, a.balance, COALESCE(SUM(CASE WHEN e.kind IN ('hold', 'release') THEN 0 ELSE e.amount END), 0) "
+     "FROM fg_credit_account a LEFT JOIN fg_credit_entry e ON e.user_id = a.user_id GROUP BY a.user_id, a.balance "
+     "HAVING a.balance <> COALESCE(SUM(CASE WHEN e.kind IN ('hold', 'release') THEN 0 ELSE e.amount END), 0)",
+     "balance is not the sum of its entries"},
+    {"SELECT a.user_id, a.held, COALESCE(SUM(CASE WHEN e.kind IN ('hold', 'release', 'capture') THEN e.amount ELSE 0 END), 0) "
+     "FROM fg_credit_account a LEFT JOIN fg_credit_entry e ON e.user_id = a.user_id AND (e.kind <> 'capture' OR e.task_id IS NOT NULL) "
+     "GROUP BY a.user_id, a.held "
+     "HAVING a.held <> COALESCE(SUM(CASE WHEN e.kind IN ('hold', 'release', 'capture') THEN e.amount ELSE 0 END), 0)",
+     "held amount is not the sum of open holds"},
+    {"SELECT user_id, balance, held FROM fg_credit_account WHERE held < 0 OR balance - held < 0",
+     "held or available amount is negative"},
+    {"SELECT t.id, t.quote, 0 FROM fg_task t WHERE t.legacy_id IS NULL AND NOT EXISTS "
+     "(SELECT 1 FROM fg_credit_entry e WHERE e.task_id = t.id AND e.kind = 'hold' AND e.amount = t.quote)",
+     "task has no hold of its quote"},
+    {"SELECT t.id, t.charged, 0 FROM fg_task t WHERE t.legacy_id IS NULL AND t.status IN ('succeeded', 'failed', 'cancelled') "
+     "AND COALESCE((SELECT SUM(e.amount) FROM fg_credit_entry e WHERE e.task_id = t.id AND e.kind IN ('hold', 'capture', 'release')), 0) <> 0",
+     "task has ended and still holds credits"},
+    {"SELECT t.id, t.charged, 0 FROM fg_task t WHERE t.legacy_id IS NULL AND "
+     "t.charged <> -COALESCE((SELECT SUM(e.amount) FROM fg_credit_entry e WHERE e.task_id = t.id AND e.kind = 'capture'), 0)",
+     "task's charge is not what was captured"},
+    {"SELECT e.id, e.amount, 0 FROM fg_credit_entry e WHERE e.task_id IS NOT NULL AND NOT EXISTS "
+     "(SELECT 1 FROM fg_task t WHERE t.id = e.task_id)",
+     "entry names a task that does not exist"},
+    {"SELECT t.id, 0, 0 FROM fg_task t WHERE t.legacy_id IS NULL AND t.status = 'succeeded' AND NOT EXISTS "
+     "(SELECT 1 FROM fg_task_file f WHERE f.task_id = t.id)",
+     "task succeeded without a file"},
+    {"SELECT f.task_id, f.position, 0 FROM fg_task_file f WHERE NOT EXISTS (SELECT 1 FROM generated_files g WHERE g.id = f.file_id)",
+     "delivered file has no row"},
+    {"SELECT c.user_id, c.n, 0 FROM fg_user_counter c WHERE c.n <> (SELECT COUNT(*) FROM fg_task t WHERE "
+     "t.user_id = c.user_id AND t.provider = c.provider AND t.status = c.status)",
+     "counter is not the number of tasks"},
+};
+
+}  // namespace
+
+std::vector<std::string> audit(db::Tx& tx) {
+  std::vector<std::string> findings;
+  for (const Check& check : kChecks)
+    tx.each(check.sql, {}, [&](const db::Row& row) {
+      findings.push_back(fmt::format("{}: {} ({}, {})", row.text(0), check.what, row.i64(1), row.i64(2)));
+    });
+  return findings;
+}
+
+}  // namespace fluxgate::credits
