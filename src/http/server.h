@@ -79,6 +79,9 @@ struct Response {
   int status = 200;
   HeaderList headers;
   std::variant<std::string, std::shared_ptr<const std::string>, FileBody, StreamBody> body;
+  // For a server that plays a bad network: nothing of this answer is sent, the connection is reset.
+  // (A StreamBody that throws ends its connection without the last chunk.)
+  bool abort_connection = false;
 
   static Response json(const boost::json::value& value, int status = 200);
   static Response json_text(std::string text, int status = 200);
