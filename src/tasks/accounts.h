@@ -41,6 +41,12 @@ class AccountStore {
  public:
   explicit AccountStore(const crypto::Sealer& sealer) : sealer_(sealer) {}
 
+  // Before use, at start: the account of a provider that has none stored (from the environment), and the
+  // account that stands for every provider whatever is stored (the sandbox). Either enables the provider.
+  void set_default(UpstreamAccount account) { default_ = std::move(account); }
+  void set_sandbox(UpstreamAccount account) { sandbox_ = std::move(account); }
+  bool sandbox() const { return sandbox_.has_value(); }
+
   // Throws db::Failure when a stored key cannot be opened (another master key).
   std::vector<UpstreamAccount> accounts(db::Tx& tx, std::string_view provider) const;
   // Inserts or replaces by id; an empty key keeps the stored one. Clears out_since.
@@ -49,11 +55,17 @@ class AccountStore {
   // Remedy text when a stored key cannot be opened; nullopt when all can.
   std::optional<std::string> unreadable_key(db::Tx& tx) const;
 
+  // What is stored; absent when nobody configured the provider.
   std::optional<ProviderSettings> settings(db::Tx& tx, std::string_view provider) const;
+  // Whether members may use it now, and the sentence that says why not.
+  Result<void> usable(db::Tx& tx, std::string_view provider) const;
   void save_settings(db::Tx& tx, std::string_view provider, const ProviderSettings& settings, Millis now) const;
 
  private:
+  std::vector<UpstreamAccount> stored(db::Tx& tx, std::string_view provider) const;
+
   const crypto::Sealer& sealer_;
+  std::optional<UpstreamAccount> default_, sandbox_;
 };
 
 }  // namespace fluxgate::tasks

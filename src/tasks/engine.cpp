@@ -1,0 +1,275 @@
+#include "tasks/engine.h"
+
+#include "base/ids.h"
+#include "base/log.h"
+
+namespace fluxgate::tasks {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Millis kLease = 10'000;
+constexpr milliseconds kLeaseEvery{3'000};
+constexpr Millis kLeaseMargin = 2'000;  // no paid request in the last moments of a lease
+constexpr int kTakeOverAtOnce = 500;
+constexpr int kClaimAtOnce = 256;
+constexpr milliseconds kIdle{1'000};
+
+}  // namespace
+
+Engine::Engine(boost::asio::any_io_executor executor, EngineParts parts, EngineOptions options)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      group_(executor),
+      flights_changed_(executor),
+      work_waits_(executor),
+      lease_due_(executor) {}
+
+Engine::~Engine() = default;
+
+void Engine::start() {
+  group_.spawn("the node's lease", keep_lease());
+  group_.spawn("the engine", follow_flights());
+  group_.spawn("the claims", claim_work());
+}
+
+awaitable<void> Engine::stop(milliseconds grace) {
+  group_.stop();
+  flights_changed_.notify();
+  work_waits_.notify();
+  lease_due_.notify();
+  // Whoever waits for the answer of a paid request is given the time; what is left ends when the client goes.
+  boost::asio::steady_timer timer(group_.executor());
+  auto deadline = std::chrono::steady_clock::now() + grace;
+  while (group_.size() != 0 && std::chrono::steady_clock::now() < deadline) {
+    timer.expires_after(milliseconds(20));
+    co_await timer.async_wait(use_awaitable);
+  }
+  if (group_.size() == 0)
+    co_await parts_.database.write([node = options_.node_id](db::Tx& tx) {
+      tx.exec("DELETE FROM fg_node WHERE id = $1", {node});
+    });
+}
+
+void Engine::wake() {
+  if (woken_.exchange(true)) return;  // a wake-up is already on its way
+  boost::asio::post(group_.executor(), [this] {
+    woken_ = false;
+    work_waits_.notify();
+  });
+}
+
+void Engine::attend(std::string task_id) {
+  boost::asio::post(group_.executor(), [this, id = std::move(task_id)] {
+    auto found = flights_.find(id);
+    if (found == flights_.end()) return;
+    if (found->second.busy) found->second.again = true;
+    else schedule(id, now());
+  });
+}
+
+// ---- the node ----
+
+bool Engine::lease_holds() const { return now() + kLeaseMargin < lease_until_; }
+
+awaitable<void> Engine::keep_lease() {
+  while (!group_.stopping()) {
+    try {
+      co_await renew_lease();
+    } catch (const std::exception& e) {
+      log::error("the lease of this node could not be renewed: {}", e.what());
+    }
+    co_await lease_due_.wait_for(kLeaseEvery);
+  }
+}
+
+awaitable<void> Engine::renew_lease() {
+  Millis until = now() + kLease;
+  co_await parts_.database.write([node = options_.node_id, until, at = now()](db::Tx& tx) {
+    tx.exec(
+        "INSERT INTO fg_node (id, lease_until, started_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (id) DO UPDATE SET lease_until = $2",
+        {node, until, at});
+    // A server has an SQLite file to itself (its lock), so every other node there is dead for certain.
+    if (tx.dialect() == db::Dialect::sqlite) tx.exec("DELETE FROM fg_node WHERE id <> $1", {node});
+    else tx.exec("DELETE FROM fg_node WHERE lease_until < $1 - 3600000", {at});
+  });
+  bool first = lease_until_ == 0;
+  lease_until_ = until;
+  if (first) work_waits_.notify();
+}
+
+awaitable<void> Engine::take_over() {
+  for (;;) {
+    store::Claim mine{options_.node_id, now()};
+    auto taken = co_await parts_.database.write([mine](db::Tx& tx) { return store::take_over(tx, mine, kTakeOverAtOnce); });
+    for (const Task& task : taken) adopt(task);
+    if (!taken.empty()) log::info("took over {} tasks that were left unfinished", taken.size());
+    if (taken.size() < kTakeOverAtOnce) co_return;
+  }
+}
+
+// ---- claims ----
+
+awaitable<void> Engine::claim_work() {
+  Millis orphans_looked_for = 0;
+  while (!group_.stopping()) {
+    try {
+      if (lease_until_ != 0) {
+        co_await refresh_accounts();
+        if (now() - orphans_looked_for >= 5'000) {
+          orphans_looked_for = now();
+          co_await take_over();
+        }
+        bool more = false;
+        for (const auto* adapter : parts_.adapters) {
+          int claimed = co_await claim(std::string(adapter->provider()));
+          more = more || claimed == kClaimAtOnce;
+        }
+        if (more) continue;
+      }
+    } catch (const std::exception& e) {
+      log::error("waiting tasks could not be claimed: {}", e.what());
+    }
+    co_await work_waits_.wait_for(kIdle);
+  }
+}
+
+awaitable<int> Engine::claim(std::string provider) {
+  int slots = std::min(free_slots(provider), kClaimAtOnce);
+  if (slots <= 0) co_return 0;
+  store::Claim mine{options_.node_id, now()};
+  auto waiting = co_await parts_.database.read([provider](db::Tx& tx) {
+    return tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE status = 'queued' AND provider = $1 LIMIT 1) w",
+                     {provider});
+  });
+  if (waiting == 0) co_return 0;  // nothing to write for
+  auto claimed = co_await parts_.database.write([provider, slots, after = after_user_[provider], mine](db::Tx& tx) {
+    return store::claim(tx, provider, slots, after, mine);
+  });
+  after_user_[provider] = claimed.after_user;
+  for (const Task& task : claimed.tasks) adopt(task);
+  co_return static_cast<int>(claimed.tasks.size());
+}
+
+// ---- flights ----
+
+void Engine::adopt(const Task& task) {
+  flights_.try_emplace(task.id);
+  if (task.state == TaskState::queued)
+    if (const auto* chosen = pick_account(task.provider)) assign(task.id, chosen->account.id);
+  schedule(task.id, now());
+}
+
+void Engine::schedule(const std::string& id, Millis at) {
+  auto found = flights_.find(id);
+  if (found == flights_.end()) return;
+  found->second.due = at;
+  due_.push({at, id});
+  flights_changed_.notify();
+}
+
+void Engine::forget(const std::string& id) {
+  assign(id, "");
+  flights_.erase(id);
+  parts_.progress.erase(id);
+  work_waits_.notify();  // a slot is free
+}
+
+awaitable<void> Engine::follow_flights() {
+  while (!group_.stopping()) {
+    launch_due();
+    Millis wait = kIdle.count();
+    if (!due_.empty() && steps_ < options_.max_steps) wait = std::clamp<Millis>(due_.top().at - now(), 1, wait);
+    co_await flights_changed_.wait_for(milliseconds(wait));
+  }
+}
+
+void Engine::launch_due() {
+  while (!due_.empty() && due_.top().at <= now() && steps_ < options_.max_steps) {
+    Due next = due_.top();
+    due_.pop();
+    auto found = flights_.find(next.id);
+    // Entries are never removed from the middle of the queue: one that was rescheduled is stale.
+    if (found == flights_.end() || found->second.busy || found->second.due != next.at) continue;
+    found->second.busy = true;
+    ++steps_;
+    group_.spawn("a task's step", step(next.id));
+  }
+}
+
+awaitable<void> Engine::step(std::string id) {
+  bool failed = false;
+  try {
+    auto task = co_await parts_.database.read([id](db::Tx& tx) { return store::find(tx, id, ""); });
+    if (!task || task->owner != options_.node_id || is_final(task->state)) forget(id);
+    else co_await act(std::move(*task));
+  } catch (const std::exception& e) {
+    log::error("task {}: {}", id, e.what());
+    failed = true;
+  }
+  --steps_;
+  auto found = flights_.find(id);
+  if (found != flights_.end()) {
+    found->second.busy = false;
+    if (failed) schedule(id, now() + 1'000);
+    else if (std::exchange(found->second.again, false)) schedule(id, now());
+    else due_.push({found->second.due, id});  // set while busy, when its entry may have been skipped
+  }
+  flights_changed_.notify();
+}
+
+awaitable<void> Engine::act(Task task) {
+  switch (task.state) {
+    case TaskState::queued: co_await submit(std::move(task)); break;
+    case TaskState::submitting: {
+      // Found only after a take-over: whether the request went out died with its sender.
+      auto attempt = co_await parts_.database.read([id = task.id](db::Tx& tx) { return store::last_attempt(tx, id); });
+      co_await answer_lost(std::move(task), attempt.value_or(Attempt{}));
+      break;
+    }
+    case TaskState::unknown: co_await decide_unknown(std::move(task)); break;
+    case TaskState::running: co_await poll(std::move(task)); break;
+    case TaskState::storing: co_await deliver(std::move(task)); break;
+    default: forget(task.id);
+  }
+}
+
+// ---- endings ----
+
+awaitable<bool> Engine::move(Task& task, store::Move change, std::string attempt_id, std::string attempt_outcome) {
+  change.now = now();
+  change.stamp = credits::make_stamp(change.now);
+  auto moved = co_await parts_.database.write(
+      [before = task, change, attempt_id, attempt_outcome](db::Tx& tx) -> std::optional<Task> {
+        Task after = before;  // the closure may run twice
+        if (!store::move(tx, after, change)) return std::nullopt;
+        if (!attempt_id.empty()) store::finish_attempt(tx, attempt_id, attempt_outcome, change.now);
+        return after;
+      });
+  if (!moved) {
+    forget(task.id);  // cancelled in between, or another node's by now
+    co_return false;
+  }
+  task = std::move(*moved);
+  if (is_final(task.state) || task.state == TaskState::queued) forget(task.id);
+  parts_.hub.changed(task.user_id);
+  co_return true;
+}
+
+awaitable<void> Engine::end_failed(Task task, std::string code, Text message, std::string param) {
+  store::Move change{.to = TaskState::failed};
+  change.error_code = std::move(code);
+  change.error_message = std::move(message);
+  change.error_param = std::move(param);
+  co_await move(task, std::move(change));
+}
+
+awaitable<void> Engine::end_cancelled(Task task) {
+  store::Move change{.to = TaskState::cancelled};
+  change.error_code = "cancelled";
+  change.error_message = {"You cancelled this.", "任务已取消。"};
+  co_await move(task, std::move(change));
+}
+
+}  // namespace fluxgate::tasks

@@ -1,0 +1,182 @@
+// The engine: takes waiting tasks, talks to upstreams through adapters, stores results, settles money.
+// It alone does I/O, time and retries; adapters and the catalogue are asked what to do (DESIGN §4).
+//
+// One engine per node, on one io_context with one thread; everything here runs there, so there are no
+// locks. A task in flight is an entry in a timer queue: its state is in the database, and each step
+// reads it, acts, and writes the transition under owner and fence. Whatever happens to this process,
+// another (or the next) life finds the task in a state from which it can go on.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/coro.h"
+#include "base/crypto.h"
+#include "catalogue/catalogue.h"
+#include "catalogue/holder.h"
+#include "db/database.h"
+#include "files/files.h"
+#include "net/http_client.h"
+#include "notify/events.h"
+#include "providers/adapter.h"
+#include "tasks/accounts.h"
+#include "tasks/policy.h"
+#include "tasks/progress_board.h"
+#include "tasks/task_store.h"
+
+namespace fluxgate::tasks {
+
+struct EngineOptions {
+  std::string node_id;
+  std::string public_url;          // "" = upstreams cannot reach us: no webhooks, inputs go inline
+  std::string hook_secret;         // for the webhook paths
+  Policy policy;
+  int max_steps = 256;             // steps at work at once
+  bool allow_private_results = false;  // the sandbox serves results from loopback
+};
+
+// What the engine works with; all of it outlives the engine.
+struct EngineParts {
+  db::Database& database;
+  files::Files& files;
+  net::HttpClient& client;         // of the engine's own io_context
+  notify::Hub& hub;
+  const catalogue::Holder& catalogue;
+  const AccountStore& accounts;
+  ProgressBoard& progress;
+  const Clock& clock;
+  std::vector<const providers::Adapter*> adapters;
+};
+
+// Tasks of one model and size class take about as long as each other.
+std::string size_class(const Task& task);
+
+class Engine {
+ public:
+  Engine(boost::asio::any_io_executor executor, EngineParts parts, EngineOptions options);
+  ~Engine();
+
+  // Registers the node, takes over what a dead one left, and begins to work. On the engine's thread.
+  void start();
+  // Stops claiming at once and polling soon; submits under way get `grace` to hear their answer.
+  awaitable<void> stop(std::chrono::milliseconds grace);
+
+  // From any thread: there may be new work; a task's cancel or an upstream's webhook wants attention.
+  void wake();
+  void attend(std::string task_id);
+
+  // From any thread: the path part of the webhook of an attempt.
+  std::string hook_mac(std::string_view attempt_id) const;
+  // Judges a webhook call and acts on it. On the engine's thread.
+  awaitable<void> on_webhook(std::string attempt_id, HeaderList headers, std::string body);
+  const boost::asio::any_io_executor& executor() const { return group_.executor(); }
+
+ private:
+  struct Flight {
+    Millis due = 0;
+    Millis accepted_at = 0;
+    int polls = 0;
+    int failures = 0;              // polls or downloads in a row that failed
+    bool busy = false;             // a step is at work on it
+    bool again = false;            // attend() came meanwhile
+    bool cancel_sent = false;
+    std::string account_id;
+  };
+  struct Due {
+    Millis at;
+    std::string id;
+    bool operator>(const Due& other) const { return at > other.at; }
+  };
+  // What came of a conversation with the upstream.
+  struct Lost { net::Failure failure; };
+  using Spoken = std::variant<providers::Outcome, Lost>;
+  enum class Paid { stop_before, send };
+
+  // engine.cpp: the loops and the flights
+  awaitable<void> follow_flights();
+  awaitable<void> claim_work();
+  awaitable<void> keep_lease();
+  awaitable<void> renew_lease();
+  awaitable<void> take_over();
+  awaitable<int> claim(std::string provider);
+  void adopt(const Task& task);
+  void launch_due();
+  awaitable<void> step(std::string id);
+  awaitable<void> act(Task task);
+  void schedule(const std::string& id, Millis at);
+  void forget(const std::string& id);
+  bool lease_holds() const;
+  Millis now() const { return parts_.clock.now_ms(); }
+
+  // upstream.cpp: accounts and conversations
+  awaitable<void> refresh_accounts();
+  int free_slots(std::string_view provider) const;
+  const UpstreamAccount* account(std::string_view provider, std::string_view id) const;
+  const UpstreamAccount* pick_account(std::string_view provider) const;
+  const providers::Adapter* adapter(std::string_view provider) const;
+  void assign(const std::string& task_id, const std::string& account_id);
+  std::optional<Millis> no_status_call_before(const std::string& account_id);
+  providers::Adapter::Moment moment() const;
+  // Goes on from `outcome` until it is no Send, or one that costs money.
+  awaitable<Spoken> speak(providers::Intent intent, providers::Job job, UpstreamAccount account,
+                          providers::Outcome outcome, Paid paid);
+  awaitable<Spoken> ask(providers::Intent intent, const Task& task, const Attempt& attempt);
+  awaitable<void> take_out(const UpstreamAccount& account, const providers::Failed& why);
+
+  // submit.cpp: queued → running
+  awaitable<void> submit(Task task);
+  awaitable<Result<providers::Job>> prepare(const Task& task, const std::string& attempt_id);
+  awaitable<Result<std::string>> resolve_input(std::string value, std::string user_id);
+  awaitable<bool> commit_submitting(Task& task, const Attempt& attempt);
+  awaitable<void> after_submit(Task task, Attempt attempt, UpstreamAccount account, Spoken spoken);
+  awaitable<void> accepted(Task task, Attempt attempt, providers::Accepted answer);
+  awaitable<void> not_accepted(Task task, Attempt attempt, UpstreamAccount account, providers::Failed why);
+  awaitable<void> answer_lost(Task task, Attempt attempt);
+
+  // follow.cpp: running, unknown, cancel, webhooks
+  awaitable<void> poll(Task task);
+  awaitable<void> after_poll(Task task, Attempt attempt, Spoken spoken);
+  awaitable<void> poll_failed(Task task, Attempt attempt, providers::Failed why);
+  awaitable<void> poll_again(Task task, std::optional<int> queue_position, bool failed);
+  awaitable<void> cancel_upstream(Task task, Attempt attempt);
+  awaitable<void> decide_unknown(Task task);
+  void report(const Task& task, const providers::Working& working);
+  awaitable<std::vector<std::string>> webhook_keys(const UpstreamAccount& account, const providers::Adapter& adapter);
+
+  // deliver.cpp: storing → succeeded
+  awaitable<void> on_done(Task task, Attempt attempt, providers::Done done);
+  awaitable<void> deliver(Task task);
+  awaitable<Result<files::Stored>> download(std::string url, std::string base_url);
+  awaitable<Result<files::Stored>> keep(std::string bytes);
+  awaitable<void> finish(Task task, std::vector<std::optional<files::Stored>> stored);
+  awaitable<void> refresh_result(Task task, Attempt attempt);
+
+  // The endings every part uses. False/no effect when the task was no longer ours.
+  awaitable<bool> move(Task& task, store::Move move, std::string attempt_id = {}, std::string attempt_outcome = {});
+  awaitable<void> end_failed(Task task, std::string code, Text message, std::string param = {});
+  awaitable<void> end_cancelled(Task task);
+
+  EngineParts parts_;
+  EngineOptions options_;
+  CoroGroup group_;
+  Wakeup flights_changed_;
+  Wakeup work_waits_;
+  Wakeup lease_due_;
+  std::atomic<bool> woken_{false};
+  std::unordered_map<std::string, Flight> flights_;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::unordered_map<std::string, std::vector<UpstreamAccount>> accounts_;  // by provider
+  std::unordered_map<std::string, int> in_flight_;                         // by account
+  std::unordered_map<std::string, std::pair<Millis, int>> status_calls_;   // by account: second, calls in it
+  std::unordered_map<std::string, std::string> after_user_;                // by provider
+  std::unordered_map<std::string, std::pair<Millis, std::vector<std::string>>> webhook_keys_;  // by base URL
+  Millis accounts_read_at_ = 0;
+  Millis lease_until_ = 0;
+  int steps_ = 0;
+};
+
+}  // namespace fluxgate::tasks

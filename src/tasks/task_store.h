@@ -1,0 +1,80 @@
+// The SQL of tasks. Every function works inside the caller's transaction.
+//
+// Each transition names the state it leaves, the owner and the fence in its WHERE, so that a node that
+// lost its lease, or a cancel that came in between, makes it match nothing; then the function returns
+// nullopt/false and has changed nothing. Each transition also keeps the counters and writes the event.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "credits/ledger.h"
+#include "db/database.h"
+#include "tasks/task.h"
+#include "tasks/tasks.h"
+
+namespace fluxgate::tasks::store {
+
+// ---- reading ----
+std::optional<Task> find(db::Tx& tx, std::string_view id, std::string_view user_id);  // "" = anyone's; legacy ids too
+std::vector<TaskFile> files(db::Tx& tx, std::string_view task_id);
+std::vector<Task> history(db::Tx& tx, const HistoryQuery& query);
+std::int64_t total(db::Tx& tx, const HistoryQuery& query);
+std::optional<Attempt> last_attempt(db::Tx& tx, std::string_view task_id);
+std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id);
+// How many tasks of the provider wait before this one.
+std::int64_t queue_position(db::Tx& tx, const Task& task, int limit);
+
+// ---- submit ----
+void insert(db::Tx& tx, const Task& task);
+
+// ---- the engine's transitions ----
+struct Claim {
+  std::string node;
+  Millis now = 0;
+};
+struct Claimed {
+  std::vector<Task> tasks;
+  std::string after_user;  // where the next round goes on
+};
+// Takes up to `limit` waiting tasks of a provider, one from each user in turn, beginning behind
+// `after_user`, so that one user's backlog does not hold up the others.
+Claimed claim(db::Tx& tx, std::string_view provider, int limit, std::string after_user, const Claim& claim);
+// Takes over live tasks whose owner has no lease any more.
+std::vector<Task> take_over(db::Tx& tx, const Claim& claim, int limit);
+
+// What a move writes beside the state. Times come from `now`.
+struct Move {
+  TaskState to = TaskState::failed;
+  Millis now = 0;
+  std::string error_code = {}, error_param = {};
+  Text error_message = {};
+  std::optional<boost::json::value> result = {};
+  std::string seed = {};
+  std::optional<Millis> not_before = {};
+  bool count_try = false, count_resubmit = false;
+  Credits captured = {};                      // with a final state
+  credits::Stamp stamp = {};                  // with a final state
+};
+// Moves the task on if it still is in `task.state` under `task.owner` and `task.fence`. On success `task`
+// is updated in place and true returned. A final state settles the hold.
+bool move(db::Tx& tx, Task& task, const Move& move);
+
+// `queued` under this owner again becomes free for any node.
+bool give_back(db::Tx& tx, const Task& task, Millis not_before, Millis now);
+
+void insert_attempt(db::Tx& tx, const Attempt& attempt);
+void accept_attempt(db::Tx& tx, std::string_view attempt_id, const boost::json::object& reference, Millis now);
+void finish_attempt(db::Tx& tx, std::string_view attempt_id, std::string_view outcome, Millis now);
+void insert_file(db::Tx& tx, std::string_view task_id, const TaskFile& file);
+
+// Marks that its user wants it stopped; false when it has ended.
+bool request_cancel(db::Tx& tx, const Task& task, Millis now);
+
+// Learned durations.
+std::optional<std::int64_t> median_ms(db::Tx& tx, std::string_view model, std::string_view size_class);
+void learn(db::Tx& tx, std::string_view model, std::string_view size_class, std::int64_t duration_ms, Millis now);
+
+}  // namespace fluxgate::tasks::store

@@ -1,0 +1,150 @@
+// Accounts, and conversations with the upstream through an adapter.
+#include "base/crypto.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "tasks/engine.h"
+
+namespace fluxgate::tasks {
+namespace {
+constexpr Millis kAccountsFor = 2'000;
+}
+
+awaitable<void> Engine::refresh_accounts() {
+  if (accounts_read_at_ != 0 && now() - accounts_read_at_ < kAccountsFor) co_return;
+  accounts_read_at_ = now();
+  for (const auto* adapter : parts_.adapters) {
+    std::string provider(adapter->provider());
+    auto list = co_await parts_.database.read(
+        [&store = parts_.accounts, provider](db::Tx& tx) { return store.accounts(tx, provider); });
+    accounts_[provider] = std::move(list);
+  }
+}
+
+namespace {
+bool usable(const UpstreamAccount& account) { return account.enabled && !account.out_since; }
+}  // namespace
+
+int Engine::free_slots(std::string_view provider) const {
+  auto list = accounts_.find(std::string(provider));
+  if (list == accounts_.end()) return 0;
+  int free = 0;
+  bool any_usable = false;
+  for (const auto& account : list->second) {
+    if (!usable(account)) continue;
+    any_usable = true;
+    auto used = in_flight_.find(account.account.id);
+    free += std::max(0, account.max_concurrent - (used == in_flight_.end() ? 0 : used->second));
+  }
+  // With nobody to send them to, tasks are claimed all the same: to be failed with the reason, not forgotten.
+  constexpr int kToFail = 16;
+  return any_usable ? free : kToFail;
+}
+
+const UpstreamAccount* Engine::account(std::string_view provider, std::string_view id) const {
+  auto list = accounts_.find(std::string(provider));
+  if (list == accounts_.end()) return nullptr;
+  for (const auto& account : list->second)
+    if (account.account.id == id) return &account;
+  return nullptr;
+}
+
+// The usable account with a free slot that is least loaded for its weight.
+const UpstreamAccount* Engine::pick_account(std::string_view provider) const {
+  auto list = accounts_.find(std::string(provider));
+  if (list == accounts_.end()) return nullptr;
+  const UpstreamAccount* best = nullptr;
+  double best_load = 0;
+  for (const auto& account : list->second) {
+    auto used = in_flight_.find(account.account.id);
+    int count = used == in_flight_.end() ? 0 : used->second;
+    if (!usable(account) || count >= account.max_concurrent) continue;
+    double load = (count + 1.0) / std::max(1, account.weight);
+    if (!best || load < best_load) {
+      best = &account;
+      best_load = load;
+    }
+  }
+  return best;
+}
+
+const providers::Adapter* Engine::adapter(std::string_view provider) const {
+  for (const auto* adapter : parts_.adapters)
+    if (adapter->provider() == provider) return adapter;
+  return nullptr;
+}
+
+void Engine::assign(const std::string& task_id, const std::string& account_id) {
+  auto found = flights_.find(task_id);
+  if (found == flights_.end() || found->second.account_id == account_id) return;
+  if (!found->second.account_id.empty()) --in_flight_[found->second.account_id];
+  found->second.account_id = account_id;
+  if (!account_id.empty()) ++in_flight_[account_id];
+}
+
+// Status calls of an account are bounded by the second. When the second is used up: when to come back.
+std::optional<Millis> Engine::no_status_call_before(const std::string& account_id) {
+  auto& [second, used] = status_calls_[account_id];
+  Millis current = now() / 1000;
+  if (second != current) {
+    second = current;
+    used = 0;
+  }
+  if (used < options_.policy.status_calls_per_s) {
+    ++used;
+    return std::nullopt;
+  }
+  return (current + 1) * 1000 + static_cast<Millis>(crypto::random_u64() % 500);
+}
+
+providers::Adapter::Moment Engine::moment() const { return {now(), new_id(now())}; }
+
+awaitable<Engine::Spoken> Engine::speak(providers::Intent intent, providers::Job job, UpstreamAccount account,
+                                        providers::Outcome outcome, Paid paid) {
+  const auto* speaker = adapter(account.account.provider);
+  constexpr int kMaxExchanges = 64;  // a conversation without an end is a bug of an adapter
+  for (int exchange = 0; exchange < kMaxExchanges; ++exchange) {
+    auto* send = std::get_if<providers::Send>(&outcome);
+    if (!send || (send->paid && paid == Paid::stop_before)) break;
+    net::CallOptions call;
+    call.timeout = std::chrono::seconds(account.timeout_s);
+    call.max_body = send->max_body;
+    call.exactly_once = send->paid;
+    std::string step = send->step;
+    auto reply = co_await parts_.client.call(std::move(send->request), call);
+    if (!reply) co_return Lost{reply.error()};
+    outcome = speaker->next(intent, job, account.account, moment(), step, &*reply);
+  }
+  co_return outcome;
+}
+
+// A conversation about an attempt that is under way.
+awaitable<Engine::Spoken> Engine::ask(providers::Intent intent, const Task& task, const Attempt& attempt) {
+  const auto* speaker = adapter(task.provider);
+  const auto* found = account(task.provider, attempt.account_id);
+  if (!speaker || !found) {
+    providers::Failed gone{.decision = providers::Decision::account, .code = "upstream_auth"};
+    gone.detail = "the account of this attempt does not exist any more";
+    co_return gone;
+  }
+  UpstreamAccount with = *found;
+  providers::Job job;
+  job.model = task.model;
+  auto catalogue = parts_.catalogue.get();
+  if (const auto* model = catalogue->find(task.model)) job.path = model->upstream_path(task.endpoint);
+  job.reference = attempt.reference;
+  auto first = speaker->next(intent, job, with.account, moment(), "", nullptr);
+  auto spoken = co_await speak(intent, std::move(job), std::move(with), std::move(first), Paid::stop_before);
+  co_return spoken;
+}
+
+awaitable<void> Engine::take_out(const UpstreamAccount& account, const providers::Failed& why) {
+  log::error("upstream account {} is out: {} ({})", account.account.id, why.code, why.detail);
+  std::string reason = why.message.en.empty() ? why.code : why.message.en;
+  co_await parts_.database.write([&store = parts_.accounts, id = account.account.id, reason, at = now()](db::Tx& tx) {
+    store.take_out(tx, id, reason, at);
+  });
+  accounts_read_at_ = 0;
+  co_await refresh_accounts();
+}
+
+}  // namespace fluxgate::tasks
