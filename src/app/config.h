@@ -1,0 +1,64 @@
+// The configuration: declared once, with a sentence, a default and bounds for each value. A flag wins
+// over the environment, the environment over the TOML file (--config). Names are Open WebUI's where it
+// has one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/money.h"
+
+namespace CLI {
+class App;
+}
+
+namespace fluxgate::app {
+
+struct Config {
+  // where
+  std::string data_dir = "./data";
+  std::string database_url;              // "" = sqlite in data_dir
+  std::string host = "127.0.0.1";
+  int port = 8080;
+  std::string public_url;                // WEBUI_URL: under which upstreams and browsers reach us
+  // people
+  std::string secret_key;                // WEBUI_SECRET_KEY
+  std::string master_key;                // FLUXGATE_MASTER_KEY
+  std::optional<bool> enable_signup;
+  std::string default_user_role = "pending";
+  std::string jwt_expires_in = "4w";
+  std::string default_credit = "0";      // CREDIT_DEFAULT_CREDIT
+  // upstream
+  bool sandbox = false;
+  double sandbox_latency = 1.0;
+  bool sandbox_tiny = false;
+  std::string fal_key;
+  std::string fal_base_url = "https://queue.fal.run";
+  int fal_max_concurrent = 20;
+  std::string fetch_proxy;
+  // engine
+  int status_calls_per_s = 20;
+  int unknown_wait_s = 20;
+  std::string resubmit_up_to = "50";
+  // server
+  int threads = 0;                       // 0 = one per core
+  std::string cors_allow_origin;         // ";"-separated, "" = none
+  std::string tls_certificate, tls_key;
+  std::string web_dir;                   // the studio's files; "" = none
+  int drain_s = 8;
+  // log
+  std::string log_level = "info";
+  std::string log_format = "text";
+  // database care
+  bool repair = false;
+
+  std::string database() const;          // the URL in force
+  Credits opening_credit() const;        // checked at parse time
+};
+
+// Adds the options every command knows (data folder, database, log) and those of `serve`.
+void add_common_options(CLI::App& app, Config& config);
+void add_serve_options(CLI::App& app, Config& config);
+
+}  // namespace fluxgate::app
