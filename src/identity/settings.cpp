@@ -1,0 +1,78 @@
+#include "identity/settings.h"
+
+namespace fluxgate::identity {
+namespace {
+
+struct Stored {
+  std::int64_t id = 0;
+  boost::json::object data;
+};
+
+// Throws rather than let a row that cannot be read be taken for empty and written over.
+Stored read_row(const db::Row& row) {
+  Stored stored{row.i64(0), {}};
+  boost::system::error_code broken;
+  auto value = boost::json::parse(row.text(1), broken);
+  if (broken || (!value.is_object() && !value.is_null()))
+    throw db::Failure("table config: data is no JSON object; repair or remove the row");
+  if (value.is_object()) stored.data = std::move(value.as_object());
+  return stored;
+}
+
+// Readers of the original take the highest id; normally there is one row.
+std::optional<Stored> find_row(db::Tx& tx, std::string_view lock) {
+  return tx.first(fmt::format("SELECT id, data FROM config ORDER BY id DESC LIMIT 1{}", lock), {}, read_row);
+}
+
+// "2026-11-23 22:41:39.123000": how the original writes DATETIME columns.
+std::string datetime(Millis now) {
+  std::string text = iso8601(now);
+  if (const auto t = text.find('T'); t != std::string::npos) text[t] = ' ';
+  return text;
+}
+
+}  // namespace
+
+boost::json::object load_settings(db::Tx& tx) {
+  auto stored = find_row(tx, "");
+  return stored ? std::move(stored->data) : boost::json::object{};
+}
+
+const boost::json::value* setting_at(const boost::json::object& settings, std::string_view path) {
+  const boost::json::object* level = &settings;
+  while (true) {
+    const auto dot = path.find('.');
+    const auto* value = level->if_contains(path.substr(0, dot));
+    if (value == nullptr || value->is_null()) return nullptr;
+    if (dot == std::string_view::npos) return value;
+    if (!value->is_object()) return nullptr;
+    level = &value->as_object();
+    path.remove_prefix(dot + 1);
+  }
+}
+
+void set_setting(boost::json::object& settings, std::string_view path, boost::json::value value) {
+  boost::json::object* level = &settings;
+  for (auto dot = path.find('.'); dot != std::string_view::npos; dot = path.find('.')) {
+    boost::json::value& next = (*level)[path.substr(0, dot)];
+    if (!next.is_object()) next.emplace_object();
+    level = &next.as_object();
+    path.remove_prefix(dot + 1);
+  }
+  (*level)[path] = std::move(value);
+}
+
+void store_settings(db::Tx& tx, const SettingChanges& changes, Millis now) {
+  if (changes.empty()) return;
+  const std::string when = datetime(now);
+  tx.exec("INSERT INTO config (id, data, version, created_at, updated_at) "
+          "SELECT 1, '{}', 0, $1, $1 WHERE NOT EXISTS (SELECT 1 FROM config) ON CONFLICT DO NOTHING",
+          {when});
+  auto stored = find_row(tx, tx.for_update());
+  FLUX_ASSERT(stored.has_value());
+  for (const auto& [path, value] : changes) set_setting(stored->data, path, value);
+  tx.exec("UPDATE config SET data = $1, updated_at = $2 WHERE id = $3",
+          {boost::json::serialize(stored->data), when, stored->id});
+}
+
+}  // namespace fluxgate::identity
