@@ -94,7 +94,8 @@ void Server::stop(std::chrono::milliseconds deadline) {
   bool late = false;
   for (const auto& future : ended) late |= future.wait_until(end) != std::future_status::ready;
   if (late) {
-    log::warn("closing {} connections that did not end in time", impl_->site.connections.load());
+    const std::size_t open = impl_->site.connections.load();
+    if (deadline.count() > 0) log::warn("closing {} connections that did not end in time", open);
     for (const auto& worker : impl_->workers) worker->close_all();
   }
   for (auto& future : ended) future.wait();
