@@ -1,0 +1,78 @@
+#include "api/support.h"
+#include "base/log.h"
+
+namespace fluxgate::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kInputShown = 200;  // bytes of what was received that an answer repeats
+
+// Inputs can be whole images; an answer repeats enough to recognise them.
+json::value shortened(const json::value& value) {
+  if (value.is_string()) {
+    std::string_view text = value.as_string();
+    if (text.size() <= kInputShown) return value;
+    std::size_t end = kInputShown;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // whole characters
+    return json::string(fmt::format("{}…", text.substr(0, end)));
+  }
+  if (!value.is_array() && !value.is_object()) return value;
+  if (json::serialize(value).size() <= kInputShown) return value;
+  return value.is_array() ? json::string("[…]") : json::string("{…}");
+}
+
+json::array field_list(const Error& error, Language language) {
+  json::array list;
+  for (const FieldError& field : error.fields()) {
+    json::array loc;
+    for (const auto& part : field.loc)
+      std::visit([&loc](const auto& step) { loc.emplace_back(step); }, part);
+    json::object item{{"type", field.type}, {"loc", std::move(loc)}, {"msg", field.message.in(language)}};
+    if (!field.input.is_null()) item["input"] = shortened(field.input);
+    if (!field.context.empty()) item["ctx"] = field.context;
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+void write_log(const http::Request* request, const Error& error, int status) {
+  if (status < 500 && error.internal().empty()) return;
+  const std::string_view id = request != nullptr ? request->id() : "-";
+  const std::string_view method = request != nullptr ? request->method() : "-";
+  const std::string_view path = request != nullptr ? request->path() : "-";
+  if (status == 500)
+    log::error("{} {} {}: {} ({})", id, method, path, error.code(), error.internal());
+  else
+    log::debug("{} {} {}: {} {} ({})", id, method, path, status, error.code(), error.internal());
+}
+
+}  // namespace
+
+http::Response render_error(const http::Request* request, const Error& error) {
+  const Language language = request != nullptr ? request->language() : Language::en;
+  const int status = http_status(error.errc());
+  write_log(request, error, status);
+  json::object body;
+  if (error.fields().empty()) body["detail"] = error.message().in(language);
+  else body["detail"] = field_list(error, language);
+  body["code"] = error.code();
+  for (const auto& [key, value] : error.context())
+    if (!body.contains(key)) body[key] = value;
+  if (status == 500 && request != nullptr) body["request_id"] = json::string(request->id());
+
+  http::Response response = http::Response::json(body, status);
+  response.headers.emplace_back("Content-Language", language == Language::zh ? "zh-CN" : "en");
+  response.headers.emplace_back("Vary", "Accept-Language");
+  response.headers.emplace_back("Cache-Control", "no-store");
+  if (error.retry_after_s() > 0)
+    response.headers.emplace_back("Retry-After", std::to_string(error.retry_after_s()));
+  if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+http::Response private_json(const json::value& value, int status) {
+  return http::Response::json(value, status).with("Cache-Control", "no-store");
+}
+
+}  // namespace fluxgate::api
