@@ -14,6 +14,8 @@ namespace {
 constexpr int kGzipLevel = 5;
 constexpr int kBrotliQuality = 4;
 constexpr int kBrotliWindow = 19;  // 512 KiB: answers are rarely larger
+constexpr std::size_t kKeptBytes = 4 * 1024 * 1024;
+constexpr std::size_t kKeptBodies = 64;
 constexpr int kGzipWindow = 15 + 16;  // zlib's way to ask for a gzip wrapper
 
 // The weight of one element of Accept-Encoding in thousandths; without a "q" parameter it is 1.
@@ -106,6 +108,31 @@ std::string compress(std::string_view body, Coding coding) {
     case Coding::identity: break;
   }
   return std::string(body);
+}
+
+CodedBodies::Body CodedBodies::coded(const Body& source, Coding coding) {
+  for (const Entry& entry : entries_)
+    if (entry.coding == coding && entry.key.empty() && entry.source.lock() == source) return entry.body;
+  return keep("", source, coding, *source);
+}
+
+CodedBodies::Body CodedBodies::find(const std::string& key, Coding coding) const {
+  for (const Entry& entry : entries_)
+    if (entry.coding == coding && entry.key == key) return entry.body;
+  return nullptr;
+}
+
+CodedBodies::Body CodedBodies::keep(std::string key, std::weak_ptr<const std::string> source, Coding coding,
+                                    std::string_view plain) {
+  auto body = std::make_shared<const std::string>(compress(plain, coding));
+  if (body->size() > kKeptBytes / 4) return body;
+  entries_.push_back({std::move(key), std::move(source), coding, body});
+  bytes_ += body->size();
+  while (bytes_ > kKeptBytes || entries_.size() > kKeptBodies) {
+    bytes_ -= entries_.front().body->size();
+    entries_.pop_front();
+  }
+  return body;
 }
 
 }  // namespace fluxgate::http

@@ -90,7 +90,7 @@ class Connection final : public Request, private BodyWriter, public LaneMember {
   awaitable<void> send(Response response);
   awaitable<void> send_memory(const Response& response, std::string_view body);
   awaitable<void> send_file(const Response& response, const FileBody& file);
-  awaitable<void> send_file_whole(const Response& response, const FileReply& file, Coding coding);
+  awaitable<void> send_file_coded(const FileBody& body, const FileReply& file, Coding coding);
   awaitable<void> send_file_bytes(const FileReply& file);
   awaitable<void> send_stream(const Response& response, const StreamBody& body);
   void begin_head(int status);

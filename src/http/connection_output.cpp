@@ -69,14 +69,16 @@ awaitable<void> Connection::send_memory(const Response& response, std::string_vi
   const int status = fresh ? 304 : response.status;
   const std::string_view content_type = find_header(response.headers, "content-type");
   const Coding coding = fresh ? Coding::identity : choose_coding(response, content_type, body.size());
-  std::string coded;
+  CodedBodies::Body coded;
   begin_head(status);
-  append_headers(out_, response.headers);
+  append_headers(out_, response.headers, coding == Coding::identity ? EtagForm::as_is : EtagForm::weak);
   if (site_.options.compress && body.size() >= kCompressMin && is_compressible(content_type))
     out_ += "Vary: Accept-Encoding\r\n";
   if (coding != Coding::identity) {
-    coded = compress(body, coding);
-    body = coded;
+    const auto* shared = std::get_if<CodedBodies::Body>(&response.body);
+    coded = shared != nullptr ? lane_.coded.coded(*shared, coding)
+                              : std::make_shared<const std::string>(compress(body, coding));
+    body = *coded;
     append_header(out_, "Content-Encoding", coding_name(coding));
   }
   if (is_bodyless(status)) body = {};
@@ -162,7 +164,7 @@ awaitable<void> Connection::send_file(const Response& response, const FileBody& 
     append_header(out_, "Content-Range", fmt::format("bytes {}-{}/{}", file->range.first,
                                                      file->range.first + file->range.size - 1, file->size()));
   if (coding != Coding::identity) {
-    co_await send_file_whole(response, *file, coding);
+    co_await send_file_coded(body, *file, coding);
     co_return;
   }
   if (status != 304) append_content_length(out_, file->range.size);
@@ -170,12 +172,14 @@ awaitable<void> Connection::send_file(const Response& response, const FileBody& 
   co_await send_file_bytes(*file);
 }
 
-awaitable<void> Connection::send_file_whole(const Response&, const FileReply& file, Coding coding) {
-  const std::string coded = compress(file.read(0, file.size()), coding);
+awaitable<void> Connection::send_file_coded(const FileBody& body, const FileReply& file, Coding coding) {
+  const std::string version = fmt::format("{}:{}:{}", body.path, file.modified(), file.size());
+  const auto read = [&file] { return file.read(0, file.size()); };
+  const CodedBodies::Body coded = lane_.coded.coded(version, coding, read);
   append_header(out_, "Content-Encoding", coding_name(coding));
-  append_content_length(out_, coded.size());
+  append_content_length(out_, coded->size());
   out_ += "\r\n";
-  co_await flush(head_request_ ? std::string_view() : std::string_view(coded));
+  co_await flush(head_request_ ? std::string_view() : std::string_view(*coded));
 }
 
 awaitable<void> Connection::send_file_bytes(const FileReply& file) {

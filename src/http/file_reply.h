@@ -12,8 +12,7 @@ namespace fluxgate::http {
 
 class FileReply {
  public:
-  // nullopt when there is no such regular file. With a `coding` other than "" a sibling of that
-  // suffix (".br", ".gz") is meant, as build tools leave it beside static files.
+  // nullopt when there is no such regular file.
   static std::optional<FileReply> open(const std::string& path);
   FileReply(FileReply&& other) noexcept;
   FileReply& operator=(FileReply&& other) noexcept;

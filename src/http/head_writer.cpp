@@ -26,12 +26,14 @@ void append_header(std::string& out, std::string_view name, std::string_view val
   out += "\r\n";
 }
 
-void append_headers(std::string& out, const HeaderList& headers) {
+void append_headers(std::string& out, const HeaderList& headers, EtagForm etag) {
   static constexpr std::string_view kOurs[] = {"content-length", "transfer-encoding", "connection", "date",
                                                "x-request-id"};
   for (const auto& [name, value] : headers) {
     const auto same = [&](std::string_view ours) { return equals_ignoring_case(ours, name); };
-    if (std::ranges::none_of(kOurs, same)) append_header(out, name, value);
+    if (std::ranges::any_of(kOurs, same)) continue;
+    if (etag == EtagForm::weak && same("etag") && value.starts_with('"')) append_header(out, name, "W/" + value);
+    else append_header(out, name, value);
   }
 }
 

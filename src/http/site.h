@@ -8,6 +8,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include "http/compress.h"
 #include "http/cors.h"
 #include "http/server.h"
 
@@ -60,6 +61,7 @@ class Lane {
   void make_id(std::string& out);
 
   Members members;
+  CodedBodies coded;
   bool draining = false;  // no new requests
   bool closing = false;   // the deadline passed: nothing is written any more
 
