@@ -47,7 +47,7 @@ enum class Shape {
 struct SizeRule {
   int side_min = 1;
   int side_max = 14142;
-  std::int64_t area_max = 0;  // 0 = no limit
+  std::int64_t area_max = 16'777'216;  // ours, where no limit is documented: pictures are really painted
   int multiple_of = 0;        // refused unless a multiple; 0 = rounded to 16 instead
 };
 

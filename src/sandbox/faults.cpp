@@ -227,4 +227,21 @@ std::optional<Fault> FaultCounter::hit(Stage stage, std::span<const Fault> own, 
   return std::nullopt;
 }
 
+std::optional<Fault> FaultCounter::lasting(Stage stage, std::span<const Fault> own) const {
+  auto lasts = [&](const Fault& fault) {
+    return fault.stage == stage && fault.times < 0 && fault.probability >= 1;
+  };
+  for (const Fault& fault : own)
+    if (lasts(fault)) return fault;
+  for (const Fault& fault : global_)
+    if (lasts(fault)) return fault;
+  return std::nullopt;
+}
+
+int FaultCounter::turn(std::string_view key) {
+  std::scoped_lock lock(mutex_);
+  if (hits_.size() > kHitsMax) hits_.clear();
+  return ++hits_[fmt::format("turn {}", key)];
+}
+
 }  // namespace fluxgate::sandbox

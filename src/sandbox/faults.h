@@ -58,6 +58,10 @@ class FaultCounter {
   // Whether one of these actions is asked for at that stage; counts as a hit only if it is.
   std::optional<Fault> hit(Stage stage, std::span<const Fault> own, std::string_view scope,
                            std::span<const std::string_view> actions);
+  // The same for those that never end, without counting: what a request's end will be.
+  std::optional<Fault> lasting(Stage stage, std::span<const Fault> own) const;
+  // How often this was called with that key: 1, 2, 3 …
+  int turn(std::string_view key);
 
  private:
   bool due(const Fault& fault, std::string_view scope);

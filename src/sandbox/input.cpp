@@ -182,7 +182,7 @@ class Reader {
     bool fine = read_side(field, object, "width", size.width);
     fine = read_side(field, object, "height", size.height) && fine;
     if (!fine) return;
-    if (rule.area_max > 0 && std::int64_t{size.width} * size.height > rule.area_max)
+    if (std::int64_t{size.width} * size.height > rule.area_max)
       return refuse(field, "The image has too many pixels.", "value_error", object, {{"max_pixels", rule.area_max}});
     if (rule.multiple_of == 0) {  // the models think in blocks of 16 pixels
       size.width = std::max(16, (size.width + 8) / 16 * 16);
