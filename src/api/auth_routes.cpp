@@ -28,8 +28,8 @@ Answer sign_in(const People& people, http::Request& request) {
   std::string email = form.text("email", kSecret);
   std::string password = form.text("password", kSecret);
   FLUX_CO_CHECK(form.check());
-  auto signed_in =
-      co_await people.identity.sign_in(std::move(email), std::move(password), std::string(request.remote_address()));
+  auto signed_in = co_await people.identity.sign_in(std::move(email), std::move(password),
+                                                    std::string(request.remote_address()));
   FLUX_CO_TRY(session, std::move(signed_in));
   auto response = co_await session_answer(people, request, std::move(session));
   co_return response;
@@ -60,7 +60,8 @@ Answer sign_up(const People& people, http::Request& request) {
 Answer sign_out(const People&, http::Request&) {
   http::Response response = private_json({{"status", true}});
   for (std::string_view cookie : {kSessionCookie, std::string_view("oui-session")})
-    response.headers.emplace_back("Set-Cookie", fmt::format("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", cookie));
+    response.headers.emplace_back("Set-Cookie",
+                                  fmt::format("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0", cookie));
   co_return response;
 }
 
@@ -73,7 +74,8 @@ Answer update_profile(const People& people, http::Request& request) {
   std::string name = form.text("name");
   std::string picture = form.text("profile_image_url", {0, kFormLimit});
   FLUX_CO_CHECK(form.check());
-  auto updated = co_await people.identity.update_profile(principal.user_id, std::move(name), std::move(picture));
+  auto updated =
+      co_await people.identity.update_profile(principal.user_id, std::move(name), std::move(picture));
   FLUX_CO_TRY(user, std::move(updated));
   co_return private_json(user_body(user));
 }
@@ -88,7 +90,8 @@ Answer update_password(const People& people, http::Request& request) {
   std::string current = form.text("password", kSecret);
   std::string next = form.text("new_password", kSecret);
   FLUX_CO_CHECK(form.check());
-  auto changed = co_await people.identity.change_password(principal.user_id, std::move(current), std::move(next));
+  auto changed =
+      co_await people.identity.change_password(principal.user_id, std::move(current), std::move(next));
   FLUX_CO_TRY(session, std::move(changed));
   co_return private_json(true).with("Set-Cookie", session_cookie(people, request, session));
 }

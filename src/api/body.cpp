@@ -48,7 +48,8 @@ int edit_distance(std::string_view a, std::string_view b) {
 
 std::optional<std::int64_t> whole_number(const json::value& value) {
   if (value.is_int64()) return value.as_int64();
-  if (value.is_double() && std::trunc(value.as_double()) == value.as_double() && std::abs(value.as_double()) < 9e15)
+  if (value.is_double() && std::trunc(value.as_double()) == value.as_double() &&
+      std::abs(value.as_double()) < 9e15)
     return static_cast<std::int64_t>(value.as_double());
   return std::nullopt;
 }
@@ -86,7 +87,8 @@ awaitable<Result<json::object>> read_json(http::Request& request, std::size_t li
   co_return parse_json(text);
 }
 
-Members::Members(const json::object& object, std::vector<std::string> loc) : object_(object), loc_(std::move(loc)) {}
+Members::Members(const json::object& object, std::vector<std::string> loc)
+    : object_(object), loc_(std::move(loc)) {}
 
 void Members::refuse(std::string_view name, std::string type, Text message, json::object context) {
   FieldError error;
@@ -131,9 +133,10 @@ std::optional<std::string> Members::maybe_text(std::string_view name, Length len
   }
   const auto& found = value->as_string();
   if (found.size() < length.min)
-    refuse(name, "string_too_short",
-           {fmt::format("Expected at least {} bytes.", length.min), fmt::format("至少 {} 字节。", length.min)},
-           {{"min_length", length.min}});
+    refuse(
+        name, "string_too_short",
+        {fmt::format("Expected at least {} bytes.", length.min), fmt::format("至少 {} 字节。", length.min)},
+        {{"min_length", length.min}});
   if (found.size() > length.max)
     refuse(name, "string_too_long",
            {fmt::format("Expected at most {} bytes.", length.max), fmt::format("最多 {} 字节。", length.max)},
@@ -146,7 +149,8 @@ std::int64_t Members::integer(std::string_view name, std::int64_t min, std::int6
   return maybe_integer(name, min, max).value_or(min);
 }
 
-std::optional<std::int64_t> Members::maybe_integer(std::string_view name, std::int64_t min, std::int64_t max) {
+std::optional<std::int64_t> Members::maybe_integer(std::string_view name, std::int64_t min,
+                                                   std::int64_t max) {
   const auto* value = maybe_value(name);
   if (value == nullptr) return std::nullopt;
   const auto number = whole_number(*value);
@@ -156,7 +160,8 @@ std::optional<std::int64_t> Members::maybe_integer(std::string_view name, std::i
   }
   if (*number < min || *number > max) {
     wrong_type(name, "int_range",
-               {fmt::format("Expected {} to {}.", min, max), fmt::format("应在 {} 到 {} 之间。", min, max)}, *value);
+               {fmt::format("Expected {} to {}.", min, max), fmt::format("应在 {} 到 {} 之间。", min, max)},
+               *value);
     errors_.back().context = {{"ge", min}, {"le", max}};
     return std::nullopt;
   }
@@ -173,7 +178,8 @@ std::optional<double> Members::maybe_number(std::string_view name, double min, d
   const double number = value->to_number<double>();
   if (!(number >= min && number <= max)) {
     wrong_type(name, "float_range",
-               {fmt::format("Expected {} to {}.", min, max), fmt::format("应在 {} 到 {} 之间。", min, max)}, *value);
+               {fmt::format("Expected {} to {}.", min, max), fmt::format("应在 {} 到 {} 之间。", min, max)},
+               *value);
     errors_.back().context = {{"ge", min}, {"le", max}};
     return std::nullopt;
   }

@@ -26,8 +26,7 @@ json::array field_list(const Error& error, Language language) {
   json::array list;
   for (const FieldError& field : error.fields()) {
     json::array loc;
-    for (const auto& part : field.loc)
-      std::visit([&loc](const auto& step) { loc.emplace_back(step); }, part);
+    for (const auto& part : field.loc) std::visit([&loc](const auto& step) { loc.emplace_back(step); }, part);
     json::object item{{"type", field.type}, {"loc", std::move(loc)}, {"msg", field.message.in(language)}};
     if (!field.input.is_null()) item["input"] = shortened(field.input);
     if (!field.context.empty()) item["ctx"] = field.context;
@@ -54,8 +53,10 @@ http::Response render_error(const http::Request* request, const Error& error) {
   const int status = http_status(error.errc());
   write_log(request, error, status);
   json::object body;
-  if (error.fields().empty()) body["detail"] = error.message().in(language);
-  else body["detail"] = field_list(error, language);
+  if (error.fields().empty())
+    body["detail"] = error.message().in(language);
+  else
+    body["detail"] = field_list(error, language);
   body["code"] = error.code();
   for (const auto& [key, value] : error.context())
     if (!body.contains(key)) body[key] = value;

@@ -24,8 +24,10 @@ constexpr std::string_view kPermissions = R"({
 void merge(json::object& base, const json::object& over) {
   for (const auto& [key, value] : over) {
     json::value& place = base[key];
-    if (place.is_object() && value.is_object()) merge(place.as_object(), value.as_object());
-    else place = value;
+    if (place.is_object() && value.is_object())
+      merge(place.as_object(), value.as_object());
+    else
+      place = value;
   }
 }
 
@@ -83,7 +85,8 @@ awaitable<json::object> session_body(const People& people, identity::Session ses
                          {"credit", credit.value_or(Credits()).to_string()}};
 }
 
-std::string session_cookie(const People& people, const http::Request& request, const identity::Session& session) {
+std::string session_cookie(const People& people, const http::Request& request,
+                           const identity::Session& session) {
   std::string cookie = fmt::format("{}={}; Path=/; HttpOnly; SameSite=Lax", kSessionCookie, session.token);
   if (people.secure_cookies || request.over_tls()) cookie += "; Secure";
   if (session.expires_at) cookie += fmt::format("; Expires={}", http_date(*session.expires_at));

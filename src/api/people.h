@@ -29,8 +29,10 @@ boost::json::object user_body(const identity::User& user);
 // user_body's first five with token, token_type, expires_at (seconds or null), permissions and credit.
 awaitable<boost::json::object> session_body(const People& people, identity::Session session);
 // The session as an answer, with the cookie a browser needs.
-awaitable<http::Response> session_answer(const People& people, const http::Request& request, identity::Session session);
-std::string session_cookie(const People& people, const http::Request& request, const identity::Session& session);
+awaitable<http::Response> session_answer(const People& people, const http::Request& request,
+                                         identity::Session session);
+std::string session_cookie(const People& people, const http::Request& request,
+                           const identity::Session& session);
 
 // What a user may spend, for each id that has an account.
 std::optional<Credits> spendable(db::Tx& tx, std::string_view user_id);

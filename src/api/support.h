@@ -39,7 +39,7 @@ class Guard {
 
  private:
   identity::Identity* identity_;
-  std::string public_origin_;  // "host:port", "" = none
+  std::string public_authority_;  // "host:port", "" = none
 };
 
 // The bearer token of the request, else its cookie (the first one found is used even if it is bad).

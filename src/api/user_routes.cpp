@@ -54,9 +54,12 @@ Result<identity::UserQuery> read_query(const http::Request& request) {
 // Members that held secrets or another's documents in the original stay, empty.
 json::object listed_user(const identity::User& user, const std::optional<Credits>& credit) {
   json::object body = user_body(user);
-  for (std::string_view member : {"api_key", "settings", "info", "oauth_sub", "phone"}) body[member] = nullptr;
-  if (credit) body["credit"] = four_decimals(*credit);
-  else body["credit"] = 0;
+  for (std::string_view member : {"api_key", "settings", "info", "oauth_sub", "phone"})
+    body[member] = nullptr;
+  if (credit)
+    body["credit"] = four_decimals(*credit);
+  else
+    body["credit"] = 0;
   return body;
 }
 
@@ -104,8 +107,9 @@ awaitable<Result<identity::User>> named_user(const People& people, http::Request
 Answer show(const People& people, http::Request& request) {
   auto found = co_await named_user(people, request, Role::user);
   FLUX_CO_TRY(user, std::move(found));
-  co_return private_json(
-      {{"name", user.name}, {"profile_image_url", user.profile_image_url}, {"active", is_active(people, user)}});
+  co_return private_json({{"name", user.name},
+                          {"profile_image_url", user.profile_image_url},
+                          {"active", is_active(people, user)}});
 }
 
 Answer show_active(const People& people, http::Request& request) {
@@ -136,14 +140,17 @@ std::optional<Credits> read_credits(Members& form, std::string_view name, Credit
   const auto* value = form.maybe_value(name);
   if (value == nullptr) return std::nullopt;
   std::string text;
-  if (value->is_string()) text = value->as_string();
-  else if (value->is_number()) text = fmt::format("{}", value->to_number<double>());
+  if (value->is_string())
+    text = value->as_string();
+  else if (value->is_number())
+    text = fmt::format("{}", value->to_number<double>());
   const auto credit = Credits::parse(text);
   if (credit && *credit >= least && *credit <= kCreditMax) return credit;
-  form.refuse(name, "decimal",
-              {fmt::format("Expected a number of credits from {} to {} with at most three decimals.",
-                           least.to_string(), kCreditMax.to_string()),
-               fmt::format("应为 {} 到 {} 之间、最多三位小数的积分数。", least.to_string(), kCreditMax.to_string())});
+  form.refuse(
+      name, "decimal",
+      {fmt::format("Expected a number of credits from {} to {} with at most three decimals.",
+                   least.to_string(), kCreditMax.to_string()),
+       fmt::format("应为 {} 到 {} 之间、最多三位小数的积分数。", least.to_string(), kCreditMax.to_string())});
   return std::nullopt;
 }
 
@@ -156,9 +163,9 @@ struct CreditChange {
 awaitable<Result<Credits>> change_credit(const People& people, std::string actor_id, std::string user_id,
                                          CreditChange change) {
   const Millis now = people.clock.now_ms();
-  auto changed = co_await people.database.write(
-      [user_id, actor_id, change, now, stamp = credits::make_stamp(now),
-       opening = credits::make_stamp(now)](db::Tx& tx) -> Result<Credits> {
+  auto changed =
+      co_await people.database.write([user_id, actor_id, change, now, stamp = credits::make_stamp(now),
+                                      opening = credits::make_stamp(now)](db::Tx& tx) -> Result<Credits> {
         if (!identity::find_user(tx, user_id)) return fail(identity::user_not_found());
         if (!credits::find_account(tx, user_id)) credits::open_account(tx, user_id, Credits(), opening);
         constexpr std::string_view kReason = "admin";
@@ -166,7 +173,8 @@ awaitable<Result<Credits>> change_credit(const People& people, std::string actor
                                 : credits::grant(tx, user_id, *change.add, actor_id, kReason, stamp);
         FLUX_TRY(account, std::move(moved));
         notify::append(tx, user_id, "credits.changed",
-                       {{"balance", account.available().as_number()}, {"held", account.held.as_number()}}, now);
+                       {{"balance", account.available().as_number()}, {"held", account.held.as_number()}},
+                       now);
         return account.available();
       });
   if (changed) people.hub.changed(user_id);
@@ -184,8 +192,9 @@ Answer set_credit(const People& people, http::Request& request) {
   change.set = read_credits(form, "credit", Credits());
   FLUX_CO_CHECK(form.check());
   if (!change.add && !change.set)
-    co_return fail(Errc::bad_request, "credit_missing",
-                   {"Name an amount to add, or the credit to set.", "请提供要增加的 amount 或要设置的 credit。"});
+    co_return fail(
+        Errc::bad_request, "credit_missing",
+        {"Name an amount to add, or the credit to set.", "请提供要增加的 amount 或要设置的 credit。"});
   auto changed = co_await change_credit(people, principal.user_id, std::string(request.param("id")), change);
   FLUX_CO_TRY(credit, std::move(changed));
   co_return http::Response::no_content();

@@ -47,17 +47,20 @@ Result<void> insert_key(db::Tx& tx, std::string_view user_id, const FreshKey& fr
   tx.exec("DELETE FROM fg_access_key WHERE user_id = $1 AND revoked_at < $2",
           {user_id, key.created_at - kRevokedKept});
   if (key.name == kDefaultKeyName) revoke_default_key(tx, user_id, key.created_at);
-  tx.exec("INSERT INTO fg_access_key (id, user_id, name, prefix, key_hash, created_at, expires_at) "
-          "VALUES ($1, $2, $3, $4, $5, $6, $7)",
-          {key.id, user_id, key.name, key.prefix, crypto::sha256_hex(fresh.text), key.created_at, key.expires_at});
+  tx.exec(
+      "INSERT INTO fg_access_key (id, user_id, name, prefix, key_hash, created_at, expires_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      {key.id, user_id, key.name, key.prefix, crypto::sha256_hex(fresh.text), key.created_at,
+       key.expires_at});
   return {};
 }
 
 std::vector<AccessKey> list_keys(db::Tx& tx, std::string_view user_id, Millis now) {
-  return tx.all("SELECT id, name, prefix, created_at, last_used_at, expires_at FROM fg_access_key "
-                "WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2) "
-                "ORDER BY created_at DESC, id DESC",
-                {user_id, now}, read_key);
+  return tx.all(
+      "SELECT id, name, prefix, created_at, last_used_at, expires_at FROM fg_access_key "
+      "WHERE user_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2) "
+      "ORDER BY created_at DESC, id DESC",
+      {user_id, now}, read_key);
 }
 
 bool has_imported_key(db::Tx& tx, std::string_view user_id) {
@@ -65,14 +68,15 @@ bool has_imported_key(db::Tx& tx, std::string_view user_id) {
 }
 
 bool revoke_key(db::Tx& tx, std::string_view user_id, std::string_view key_id, Millis now) {
-  return tx.exec("UPDATE fg_access_key SET revoked_at = $1 WHERE id = $2 AND user_id = $3 AND revoked_at IS NULL",
-                 {now, key_id, user_id}) != 0;
+  return tx.exec(
+             "UPDATE fg_access_key SET revoked_at = $1 WHERE id = $2 AND user_id = $3 AND revoked_at IS NULL",
+             {now, key_id, user_id}) != 0;
 }
 
 bool revoke_default_key(db::Tx& tx, std::string_view user_id, Millis now) {
-  const auto ours =
-      tx.exec("UPDATE fg_access_key SET revoked_at = $1 WHERE user_id = $2 AND name = $3 AND revoked_at IS NULL",
-              {now, user_id, kDefaultKeyName});
+  const auto ours = tx.exec(
+      "UPDATE fg_access_key SET revoked_at = $1 WHERE user_id = $2 AND name = $3 AND revoked_at IS NULL",
+      {now, user_id, kDefaultKeyName});
   const auto imported =
       tx.exec("UPDATE \"user\" SET api_key = NULL WHERE id = $1 AND api_key IS NOT NULL", {user_id});
   return ours + imported != 0;
@@ -83,10 +87,11 @@ std::optional<KeyOwner> find_key_owner(db::Tx& tx, std::string_view token, Milli
     std::string user_id, key_id;
     std::optional<Millis> expires_at;
   };
-  auto found = tx.first("SELECT user_id, id, expires_at FROM fg_access_key WHERE key_hash = $1 "
-                        "AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
-                        {crypto::sha256_hex(token), now},
-                        [](const db::Row& row) { return Found{row.str(0), row.str(1), row.maybe_i64(2)}; });
+  auto found = tx.first(
+      "SELECT user_id, id, expires_at FROM fg_access_key WHERE key_hash = $1 "
+      "AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)",
+      {crypto::sha256_hex(token), now},
+      [](const db::Row& row) { return Found{row.str(0), row.str(1), row.maybe_i64(2)}; });
   if (!found)
     found = tx.first("SELECT id FROM \"user\" WHERE api_key = $1", {token},
                      [](const db::Row& row) { return Found{row.str(0), "", std::nullopt}; });

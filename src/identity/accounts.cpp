@@ -53,7 +53,8 @@ Result<void> keys_enabled(db::Tx& tx, const GivenSettings& given) {
 }  // namespace
 
 Error api_key_disabled() {
-  return Error(Errc::forbidden, "api_key_disabled", {"Access keys are switched off.", "访问密钥功能已关闭。"});
+  return Error(Errc::forbidden, "api_key_disabled",
+               {"Access keys are switched off.", "访问密钥功能已关闭。"});
 }
 
 awaitable<Result<User>> Identity::user(std::string user_id) {
@@ -68,7 +69,8 @@ awaitable<UserPage> Identity::list_users(UserQuery query) {
   co_return page;
 }
 
-awaitable<Result<Session>> Identity::change_password(std::string user_id, std::string current, std::string next) {
+awaitable<Result<Session>> Identity::change_password(std::string user_id, std::string current,
+                                                     std::string next) {
   FLUX_CO_CHECK(check_password(next, "new_password", hashes_.byte_limit()));
   struct Found {
     std::optional<Credentials> credentials;
@@ -78,45 +80,46 @@ awaitable<Result<Session>> Identity::change_password(std::string user_id, std::s
     return Found{find_credentials(tx, user_id), account_settings(load_settings(tx), given)};
   });
   if (!found.credentials) co_return fail(user_not_found());
-  auto attempted =
-      co_await attempt(fmt::format("password {}", user_id), std::move(current), found.credentials->password_hash);
+  auto attempted = co_await attempt(fmt::format("password {}", user_id), std::move(current),
+                                    found.credentials->password_hash);
   FLUX_CO_TRY(right, std::move(attempted));
   if (!right)
-    co_return fail(Errc::bad_request, "wrong_password", {"The current password is wrong.", "当前密码不正确。"});
+    co_return fail(Errc::bad_request, "wrong_password",
+                   {"The current password is wrong.", "当前密码不正确。"});
 
   auto hashed = co_await hashes_.hash(std::move(next));
   FLUX_CO_TRY(hash, std::move(hashed));
   UserChange change;
   change.password_hash = std::move(hash);
-  auto changed = co_await database_.write([user_id, change = std::move(change), now = clock_.now_ms()](db::Tx& tx) {
-    return change_user(tx, user_id, change, now);
-  });
+  auto changed = co_await database_.write([user_id, change = std::move(change), now = clock_.now_ms()](
+                                              db::Tx& tx) { return change_user(tx, user_id, change, now); });
   cache_.forget(user_id);
   FLUX_CO_TRY(user, std::move(changed));
   co_return start_session(std::move(user), tokens_, clock_.now_ms(), found.settings.session_lifetime);
 }
 
-awaitable<Result<User>> Identity::update_profile(std::string user_id, std::string name, std::string profile_image_url) {
+awaitable<Result<User>> Identity::update_profile(std::string user_id, std::string name,
+                                                 std::string profile_image_url) {
   auto found = co_await user(user_id);
   FLUX_CO_TRY(before, std::move(found));
   UserUpdate update;
   update.name = std::move(name);
   update.profile_image_url = std::move(profile_image_url);
   FLUX_CO_TRY(change, cleaned(before, update, hashes_.byte_limit()));
-  auto changed = co_await database_.write([user_id, change = std::move(change), now = clock_.now_ms()](db::Tx& tx) {
-    return change_user(tx, user_id, change, now);
-  });
+  auto changed = co_await database_.write([user_id, change = std::move(change), now = clock_.now_ms()](
+                                              db::Tx& tx) { return change_user(tx, user_id, change, now); });
   cache_.forget(user_id);
   co_return changed;
 }
 
 awaitable<Result<User>> Identity::update_user(Principal actor, std::string user_id, UserUpdate update) {
-  auto found = co_await database_.read([user_id, actor_id = actor.user_id, role = update.role](db::Tx& tx) -> Result<User> {
-    auto before = find_user(tx, user_id);
-    if (!before) return fail(user_not_found());
-    FLUX_CHECK(may_change(tx, actor_id, user_id, role));
-    return std::move(*before);
-  });
+  auto found = co_await database_.read(
+      [user_id, actor_id = actor.user_id, role = update.role](db::Tx& tx) -> Result<User> {
+        auto before = find_user(tx, user_id);
+        if (!before) return fail(user_not_found());
+        FLUX_CHECK(may_change(tx, actor_id, user_id, role));
+        return std::move(*before);
+      });
   FLUX_CO_TRY(before, std::move(found));
   FLUX_CO_TRY(change, cleaned(before, update, hashes_.byte_limit()));
   if (update.password && !update.password->empty()) {
@@ -124,11 +127,11 @@ awaitable<Result<User>> Identity::update_user(Principal actor, std::string user_
     FLUX_CO_TRY(hash, std::move(hashed));
     change.password_hash = std::move(hash);
   }
-  auto changed = co_await database_.write(
-      [user_id, actor_id = actor.user_id, change = std::move(change), now = clock_.now_ms()](db::Tx& tx) -> Result<User> {
-        FLUX_CHECK(may_change(tx, actor_id, user_id, change.role));
-        return change_user(tx, user_id, change, now);
-      });
+  auto changed = co_await database_.write([user_id, actor_id = actor.user_id, change = std::move(change),
+                                           now = clock_.now_ms()](db::Tx& tx) -> Result<User> {
+    FLUX_CHECK(may_change(tx, actor_id, user_id, change.role));
+    return change_user(tx, user_id, change, now);
+  });
   cache_.forget(user_id);
   co_return changed;
 }
@@ -158,10 +161,11 @@ awaitable<Result<FreshKey>> Identity::create_key(std::string user_id, std::strin
   if (expires_at && *expires_at <= now)
     co_return fail(field_error("expires_at", "greater_than", {"This moment has passed.", "该时间已过。"}));
   const FreshKey fresh = make_key(name, now, expires_at);
-  auto stored = co_await database_.write([user_id, fresh, given = options_.given](db::Tx& tx) -> Result<void> {
-    FLUX_CHECK(keys_enabled(tx, given));
-    return insert_key(tx, user_id, fresh);
-  });
+  auto stored =
+      co_await database_.write([user_id, fresh, given = options_.given](db::Tx& tx) -> Result<void> {
+        FLUX_CHECK(keys_enabled(tx, given));
+        return insert_key(tx, user_id, fresh);
+      });
   FLUX_CO_CHECK(std::move(stored));
   cache_.forget(user_id);  // of the default key it replaced
   co_return fresh;
@@ -175,9 +179,8 @@ awaitable<Result<Identity::Keys>> Identity::keys(std::string user_id) {
 }
 
 awaitable<Result<bool>> Identity::delete_key(std::string user_id, std::string key_id) {
-  const bool deleted = co_await database_.write([user_id, key_id, now = clock_.now_ms()](db::Tx& tx) {
-    return revoke_key(tx, user_id, key_id, now);
-  });
+  const bool deleted = co_await database_.write(
+      [user_id, key_id, now = clock_.now_ms()](db::Tx& tx) { return revoke_key(tx, user_id, key_id, now); });
   cache_.forget(user_id);
   co_return deleted;
 }
@@ -190,7 +193,8 @@ awaitable<Result<bool>> Identity::delete_default_key(std::string user_id) {
 }
 
 awaitable<boost::json::object> Identity::document(std::string user_id, UserDocument which) {
-  auto value = co_await database_.read([user_id, which](db::Tx& tx) { return load_document(tx, user_id, which); });
+  auto value =
+      co_await database_.read([user_id, which](db::Tx& tx) { return load_document(tx, user_id, which); });
   co_return value;
 }
 
@@ -241,7 +245,8 @@ awaitable<Result<User>> Identity::contact_admin() {
     const auto shown = admin_settings(stored, given);
     auto admin = find_user(tx, primary_admin_id(tx));
     if (!admin || !shown.at("SHOW_ADMIN_DETAILS").as_bool())
-      return fail(Errc::bad_request, "not_shown", {"The administrator's address is not shown.", "未公开管理员信息。"});
+      return fail(Errc::bad_request, "not_shown",
+                  {"The administrator's address is not shown.", "未公开管理员信息。"});
     if (const auto* email = setting_at(stored, "auth.admin.email"); email != nullptr && email->is_string())
       admin->email = email->as_string();
     return std::move(*admin);

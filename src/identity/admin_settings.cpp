@@ -99,13 +99,15 @@ Error wrong_value(const Setting& setting, const json::value& value) {
     case Kind::flag:
       return field_error(field, "bool_type", {"Expected true or false.", "应为 true 或 false。"}, {}, value);
     case Kind::role:
-      return field_error(field, "enum", {"A role is pending, user or admin.", "角色只能是 pending、user 或 admin。"}, {},
+      return field_error(field, "enum",
+                         {"A role is pending, user or admin.", "角色只能是 pending、user 或 admin。"}, {},
                          value);
     case Kind::duration:
-      return field_error(field, "duration",
-                         {"Expected -1 or 0 (never), or a sum such as 4w or 1h30m with the units ms s m h d w.",
-                          "应为 -1 或 0(永不过期),或如 4w、1h30m 的时长,单位为 ms s m h d w。"},
-                         {}, value);
+      return field_error(
+          field, "duration",
+          {"Expected -1 or 0 (never), or a sum such as 4w or 1h30m with the units ms s m h d w.",
+           "应为 -1 或 0(永不过期),或如 4w、1h30m 的时长,单位为 ms s m h d w。"},
+          {}, value);
     case Kind::text:
     case Kind::maybe_text: break;
   }
@@ -153,10 +155,11 @@ Result<SettingChanges> admin_changes(const json::object& wanted, const json::obj
     if (!fits(setting.kind, *value)) return fail(wrong_value(setting, *value));
     if (*value == value_in_force(setting, stored, given)) continue;
     if (given_value(setting.name, given))
-      return fail(Error(Errc::conflict, "given_at_start",
-                        {fmt::format("{} was given when the server was started and is changed there.", setting.name),
-                         fmt::format("{} 已在启动服务器时指定,请在启动配置中修改。", setting.name)})
-                      .with("setting", json::string(setting.name)));
+      return fail(
+          Error(Errc::conflict, "given_at_start",
+                {fmt::format("{} was given when the server was started and is changed there.", setting.name),
+                 fmt::format("{} 已在启动服务器时指定,请在启动配置中修改。", setting.name)})
+              .with("setting", json::string(setting.name)));
     changes.emplace_back(setting.path, *value);
   }
   return changes;

@@ -43,7 +43,7 @@ class AttemptLimiter {
   };
   Limits limits_;
   mutable std::mutex mutex_;
-  std::list<Window> windows_;  // oldest first; under mutex_
+  std::list<Window> windows_;                                                 // oldest first; under mutex_
   std::unordered_map<std::string_view, std::list<Window>::iterator> by_key_;  // into windows_
 };
 

@@ -16,7 +16,8 @@ int Console::byte_limit() const {
 Result<User> Console::add(const SignUp& form, std::optional<Role> role) {
   FLUX_TRY(checked, check_form(form, byte_limit()));
   const Millis now = clock_.now_ms();
-  NewUser fresh{new_id(now),    checked.name, checked.email, hash_password(checked.password, options_.scheme, options_.cost),
+  NewUser fresh{new_id(now),     checked.name,
+                checked.email,   hash_password(checked.password, options_.scheme, options_.cost),
                 checked.picture, role.value_or(Role::user)};
   const FirstAdmin first = role ? FirstAdmin::no : FirstAdmin::wins;
   return database_.write_now([fresh, first, now, hook = options_.on_new_user](db::Tx& tx) -> Result<User> {
@@ -41,9 +42,8 @@ UserPage Console::list(const UserQuery& query) {
 
 Result<User> Console::change(std::string_view who, const UserChange& change) {
   FLUX_TRY(user, find(who));
-  return database_.write_now([id = user.id, change, now = clock_.now_ms()](db::Tx& tx) {
-    return change_user(tx, id, change, now);
-  });
+  return database_.write_now(
+      [id = user.id, change, now = clock_.now_ms()](db::Tx& tx) { return change_user(tx, id, change, now); });
 }
 
 Result<User> Console::set_password(std::string_view who, std::string_view password) {
@@ -59,7 +59,8 @@ Result<User> Console::set_role(std::string_view who, Role role) {
   return change(who, wanted);
 }
 
-Result<Session> Console::token(std::string_view who, const Tokens& tokens, std::chrono::milliseconds lifetime) {
+Result<Session> Console::token(std::string_view who, const Tokens& tokens,
+                               std::chrono::milliseconds lifetime) {
   FLUX_TRY(user, find(who));
   return start_session(user, tokens, clock_.now_ms(), lifetime);
 }

@@ -14,7 +14,8 @@ std::unexpected<Error> not_authenticated() {
   return fail(Errc::unauthorized, "not_authenticated", {"Not authenticated.", "未登录。"});
 }
 std::unexpected<Error> session_expired() {
-  return fail(Errc::unauthorized, "session_expired", {"The session has ended. Sign in again.", "登录已失效,请重新登录。"});
+  return fail(Errc::unauthorized, "session_expired",
+              {"The session has ended. Sign in again.", "登录已失效,请重新登录。"});
 }
 std::unexpected<Error> invalid_credentials() {
   return fail(Errc::bad_request, "invalid_credentials",
@@ -57,8 +58,9 @@ bool domain_allowed(const AccountSettings& settings, std::string_view email) {
 
 Result<void> sign_up_allowed(const AccountSettings& settings, std::string_view email) {
   if (!settings.enable_signup || !settings.enable_login_form)
-    return fail(Errc::forbidden, "signup_disabled",
-                {"Sign-up is switched off. Ask an administrator for an account.", "注册已关闭,请联系管理员。"});
+    return fail(
+        Errc::forbidden, "signup_disabled",
+        {"Sign-up is switched off. Ask an administrator for an account.", "注册已关闭,请联系管理员。"});
   if (!domain_allowed(settings, email))
     return fail(Errc::forbidden, "email_domain",
                 {"Sign-up is open to certain e-mail domains only.", "仅允许特定域名的邮箱注册。"});
@@ -68,8 +70,9 @@ Result<void> sign_up_allowed(const AccountSettings& settings, std::string_view e
 }  // namespace
 
 HashScheme hash_scheme_of(db::Database& database) {
-  const auto foreign = database.read_now(
-      [](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM auth WHERE password LIKE '$2_$%' LIMIT 1) AS one"); });
+  const auto foreign = database.read_now([](db::Tx& tx) {
+    return tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM auth WHERE password LIKE '$2_$%' LIMIT 1) AS one");
+  });
   return foreign != 0 ? HashScheme::bcrypt : HashScheme::argon2id;
 }
 
@@ -147,11 +150,14 @@ awaitable<Result<Session>> Identity::add_user(SignUp form, Role role) {
   co_return session;
 }
 
-awaitable<Result<bool>> Identity::attempt(std::string key, std::string password, std::optional<std::string> stored) {
+awaitable<Result<bool>> Identity::attempt(std::string key, std::string password,
+                                          std::optional<std::string> stored) {
   FLUX_CO_CHECK(attempts_.begin(key, clock_.now_ms()));
   auto verified = co_await hashes_.verify(std::move(password), std::move(stored));
-  if (!verified) attempts_.undo(key);
-  else if (*verified) attempts_.forgive(key);
+  if (!verified)
+    attempts_.undo(key);
+  else if (*verified)
+    attempts_.forgive(key);
   co_return verified;
 }
 

@@ -95,7 +95,8 @@ class Identity {
   // bad_request `wrong_password`; invalid; the same limits as sign_in. Ends every older token; the answer
   // carries a new one.
   awaitable<Result<Session>> change_password(std::string user_id, std::string current, std::string next);
-  awaitable<Result<User>> update_profile(std::string user_id, std::string name, std::string profile_image_url);
+  awaitable<Result<User>> update_profile(std::string user_id, std::string name,
+                                         std::string profile_image_url);
 
   // Administration. `actor` is an admin, checked by the caller.
   awaitable<Result<Session>> add_user(SignUp form, Role role);
@@ -107,7 +108,8 @@ class Identity {
   awaitable<Result<void>> delete_user(Principal actor, std::string user_id);
 
   // Access keys of the caller. forbidden `api_key_disabled`.
-  awaitable<Result<FreshKey>> create_key(std::string user_id, std::string name, std::optional<Millis> expires_at);
+  awaitable<Result<FreshKey>> create_key(std::string user_id, std::string name,
+                                         std::optional<Millis> expires_at);
   struct Keys {
     std::vector<AccessKey> keys;
     bool imported = false;  // the column user.api_key holds one besides

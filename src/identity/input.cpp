@@ -29,7 +29,8 @@ std::string lower_case(std::string_view text) {
 bool looks_like_email(std::string_view text) {
   if (std::ranges::any_of(text, [](char c) { return is_control(c) || c == ' '; })) return false;
   const auto at = text.find('@');
-  if (at == 0 || at == std::string_view::npos || text.find('@', at + 1) != std::string_view::npos) return false;
+  if (at == 0 || at == std::string_view::npos || text.find('@', at + 1) != std::string_view::npos)
+    return false;
   const std::string_view domain = text.substr(at + 1);
   if (domain == "localhost") return true;
   const auto dot = domain.rfind('.');
@@ -103,11 +104,12 @@ Result<std::string> clean_picture(std::string_view text) {
   const bool ours = picture.starts_with('/') && !picture.starts_with("//");
   const bool web = picture.starts_with("https://") || picture.starts_with("http://");
   if ((!ours && !web && !is_picture_data(picture)) || std::ranges::any_of(picture, is_control))
-    return fail(field_error("profile_image_url", "url_scheme",
-                            {"A profile picture is a path starting with \"/\", an http(s) URL, or a data URL of a "
-                             "PNG, JPEG, WebP or GIF.",
-                             "头像应为以“/”开头的路径、http(s) 链接,或 PNG、JPEG、WebP、GIF 的 data URL。"},
-                            {}, boost::json::string(picture.substr(0, 64))));
+    return fail(
+        field_error("profile_image_url", "url_scheme",
+                    {"A profile picture is a path starting with \"/\", an http(s) URL, or a data URL of a "
+                     "PNG, JPEG, WebP or GIF.",
+                     "头像应为以“/”开头的路径、http(s) 链接,或 PNG、JPEG、WebP、GIF 的 data URL。"},
+                    {}, boost::json::string(picture.substr(0, 64))));
   return std::string(picture);
 }
 
@@ -124,14 +126,15 @@ Result<void> check_password(std::string_view password, std::string_view field, i
                              fmt::format("密码最多 {} 个字符。", kPasswordMax)},
                             {{"max_length", kPasswordMax}}));
   if (password.size() > static_cast<std::size_t>(byte_limit))
-    return fail(field_error(std::string(field), "string_too_long",
-                            {fmt::format("A password has at most {} bytes while Open WebUI shares the accounts.",
-                                         byte_limit),
-                             fmt::format("与 Open WebUI 共用账号时,密码最多 {} 个字节。", byte_limit)},
-                            {{"max_bytes", byte_limit}}));
+    return fail(field_error(
+        std::string(field), "string_too_long",
+        {fmt::format("A password has at most {} bytes while Open WebUI shares the accounts.", byte_limit),
+         fmt::format("与 Open WebUI 共用账号时,密码最多 {} 个字节。", byte_limit)},
+        {{"max_bytes", byte_limit}}));
   if (password.find('\0') != std::string_view::npos)
-    return fail(field_error(std::string(field), "string_pattern",
-                            {"A password cannot contain the character U+0000.", "密码不能包含字符 U+0000。"}));
+    return fail(
+        field_error(std::string(field), "string_pattern",
+                    {"A password cannot contain the character U+0000.", "密码不能包含字符 U+0000。"}));
   return {};
 }
 

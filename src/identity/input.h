@@ -13,11 +13,11 @@
 
 namespace fluxgate::identity {
 
-inline constexpr int kPasswordMin = 8;            // code points
-inline constexpr int kPasswordMax = 256;          // code points
-inline constexpr int kPasswordBytesMax = 1024;    // 256 code points of 4 bytes
-inline constexpr int kNameMax = 128;              // code points
-inline constexpr int kEmailMax = 254;             // bytes, RFC 5321 §4.5.3.1.3
+inline constexpr int kPasswordMin = 8;                  // code points
+inline constexpr int kPasswordMax = 256;                // code points
+inline constexpr int kPasswordBytesMax = 1024;          // 256 code points of 4 bytes
+inline constexpr int kNameMax = 128;                    // code points
+inline constexpr int kEmailMax = 254;                   // bytes, RFC 5321 §4.5.3.1.3
 inline constexpr std::size_t kPictureMax = 512 * 1024;  // bytes; a data URL of a small picture fits
 
 // The refusal of one body member.
@@ -41,7 +41,8 @@ Result<std::string> clean_picture(std::string_view text);
 
 // 8 to 256 code points, no composition rules. `byte_limit` is 72 where hashes are bcrypt, which would
 // silently ignore the rest. `field` is the member's name in the refusal.
-Result<void> check_password(std::string_view password, std::string_view field, int byte_limit = kPasswordBytesMax);
+Result<void> check_password(std::string_view password, std::string_view field,
+                            int byte_limit = kPasswordBytesMax);
 
 std::string_view name(Role role);
 std::optional<Role> parse_role(std::string_view text);

@@ -12,7 +12,7 @@ struct Principal {
   std::string name;
   std::string email;
   Role role = Role::pending;
-  bool by_cookie = false;   // state-changing requests then need a matching origin
+  bool by_cookie = false;  // state-changing requests then need a matching origin
 
   bool is_admin() const { return role == Role::admin; }
 };

@@ -23,16 +23,20 @@ std::unexpected<Error> refused(std::string code, Text message) {
 }
 std::unexpected<Error> system_failure(const std::filesystem::path& path, int error) {
   const std::string reason = std::strerror(error);
-  return refused("secret_file", {fmt::format("{}: {}. Give it to the user fluxgate runs as, or set the key in the "
-                                             "environment.", path.string(), reason),
-                                 fmt::format("{}:{}。请将其授权给运行 fluxgate 的用户,或通过环境变量设置密钥。",
-                                             path.string(), reason)});
+  return refused("secret_file",
+                 {fmt::format("{}: {}. Give it to the user fluxgate runs as, or set the key in the "
+                              "environment.",
+                              path.string(), reason),
+                  fmt::format("{}:{}。请将其授权给运行 fluxgate 的用户,或通过环境变量设置密钥。",
+                              path.string(), reason)});
 }
 
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
@@ -42,7 +46,8 @@ class Descriptor {
 };
 
 std::string trimmed(std::string text) {
-  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos) text.pop_back();
+  while (!text.empty() && std::string_view(" \t\r\n").find(text.back()) != std::string_view::npos)
+    text.pop_back();
   return text;
 }
 
@@ -53,7 +58,7 @@ Result<std::string> read_secret(const std::filesystem::path& path) {
     if (errno == ENOENT) return std::string();
     return system_failure(path, errno);
   }
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.get(), &info) == 0 && (info.st_mode & 077) != 0)
     log::warn("{} can be read by other users; run: chmod 600 {}", path.string(), path.string());
   std::string text(kFileLimit, '\0');
@@ -61,9 +66,11 @@ Result<std::string> read_secret(const std::filesystem::path& path) {
   if (count < 0) return system_failure(path, errno);
   text = trimmed(text.substr(0, static_cast<std::size_t>(count)));
   if (text.empty())
-    return refused("secret_file", {fmt::format("{} is empty. Put the key back, or remove the file to have a new one "
-                                               "made.", path.string()),
-                                   fmt::format("{} 为空。请恢复其内容,或删除该文件以重新生成。", path.string())});
+    return refused("secret_file",
+                   {fmt::format("{} is empty. Put the key back, or remove the file to have a new one "
+                                "made.",
+                                path.string()),
+                    fmt::format("{} 为空。请恢复其内容,或删除该文件以重新生成。", path.string())});
   return text;
 }
 
@@ -83,8 +90,10 @@ Result<void> publish_secret(const std::filesystem::path& path, const std::string
       error = errno;
   }
   if (error == 0) {
-    if (::link(draft.c_str(), path.c_str()) == 0) log::info("made {}", path.string());
-    else if (errno != EEXIST) error = errno;
+    if (::link(draft.c_str(), path.c_str()) == 0)
+      log::info("made {}", path.string());
+    else if (errno != EEXIST)
+      error = errno;
   }
   ::unlink(draft.c_str());
   if (error != 0) return system_failure(path, error);
@@ -107,11 +116,12 @@ Result<std::string> decode_master_key(const std::string& text) {
   const bool only_hex = text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
   // A key cut short by a mistake must not become a passphrase that happens to work.
   if (text.size() < 16 || (only_hex && text.size() >= 32))
-    return refused("master_key_form",
-                   {"FLUXGATE_MASTER_KEY must be 64 hex digits, the base64 of 32 bytes, or a passphrase of at least "
-                    "16 characters. Make one with: openssl rand -hex 32",
-                    "FLUXGATE_MASTER_KEY 应为 64 位十六进制数、32 字节的 base64,或至少 16 个字符的口令。"
-                    "可用 openssl rand -hex 32 生成。"});
+    return refused(
+        "master_key_form",
+        {"FLUXGATE_MASTER_KEY must be 64 hex digits, the base64 of 32 bytes, or a passphrase of at least "
+         "16 characters. Make one with: openssl rand -hex 32",
+         "FLUXGATE_MASTER_KEY 应为 64 位十六进制数、32 字节的 base64,或至少 16 个字符的口令。"
+         "可用 openssl rand -hex 32 生成。"});
   static constexpr unsigned char kSalt[crypto_pwhash_SALTBYTES + 1] = "fluxgate-master1";
   std::string key(32, '\0');
   if (crypto_pwhash(reinterpret_cast<unsigned char*>(key.data()), key.size(), text.data(), text.size(), kSalt,
@@ -132,11 +142,12 @@ Result<std::string> session_secret(std::string_view given, const std::filesystem
     log::warn("WEBUI_SECRET_KEY has fewer than 16 characters: whoever guesses it can sign in as anyone");
   }
   if (secret == kPublicSecret)
-    return refused("secret_is_public",
-                   {"WEBUI_SECRET_KEY is the original's built-in text, which everyone knows. Unset it to have one made, "
-                    "or set your own: openssl rand -hex 32",
-                    "WEBUI_SECRET_KEY 是原项目内置的公开密钥,不安全。请取消设置以自动生成,"
-                    "或自行设置:openssl rand -hex 32"});
+    return refused(
+        "secret_is_public",
+        {"WEBUI_SECRET_KEY is the original's built-in text, which everyone knows. Unset it to have one made, "
+         "or set your own: openssl rand -hex 32",
+         "WEBUI_SECRET_KEY 是原项目内置的公开密钥,不安全。请取消设置以自动生成,"
+         "或自行设置:openssl rand -hex 32"});
   return secret;
 }
 

@@ -65,9 +65,10 @@ void set_setting(boost::json::object& settings, std::string_view path, boost::js
 void store_settings(db::Tx& tx, const SettingChanges& changes, Millis now) {
   if (changes.empty()) return;
   const std::string when = datetime(now);
-  tx.exec("INSERT INTO config (id, data, version, created_at, updated_at) "
-          "SELECT 1, '{}', 0, $1, $1 WHERE NOT EXISTS (SELECT 1 FROM config) ON CONFLICT DO NOTHING",
-          {when});
+  tx.exec(
+      "INSERT INTO config (id, data, version, created_at, updated_at) "
+      "SELECT 1, '{}', 0, $1, $1 WHERE NOT EXISTS (SELECT 1 FROM config) ON CONFLICT DO NOTHING",
+      {when});
   auto stored = find_row(tx, tx.for_update());
   FLUX_ASSERT(stored.has_value());
   for (const auto& [path, value] : changes) set_setting(stored->data, path, value);

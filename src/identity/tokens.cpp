@@ -33,17 +33,20 @@ std::unexpected<Error> refused(std::string_view why) {
 
 bool is_token_text(std::string_view text) {
   return std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   });
 }
 
 // A NumericDate: seconds, whole or not. nullopt when it is no number or out of all bounds.
 std::optional<Millis> numeric_date(const boost::json::value& value) {
   double seconds = 0;
-  if (value.is_int64()) seconds = static_cast<double>(value.as_int64());
-  else if (value.is_double()) seconds = value.as_double();
-  else return std::nullopt;
+  if (value.is_int64())
+    seconds = static_cast<double>(value.as_int64());
+  else if (value.is_double())
+    seconds = value.as_double();
+  else
+    return std::nullopt;
   if (!(seconds >= 0 && seconds < 1e12)) return std::nullopt;
   return static_cast<Millis>(std::llround(seconds * 1000.0));
 }

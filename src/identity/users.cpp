@@ -38,9 +38,10 @@ bool claim_email(db::Tx& tx, std::string_view email, std::string_view user_id, M
                                [](const db::Row& row) { return row.str(0); });
   if (!holder) return false;
   if (*holder == user_id) return true;
-  return tx.exec("UPDATE fg_once SET value = $1 WHERE name = $2 AND value = $3 AND NOT EXISTS "
-                 "(SELECT 1 FROM \"user\" WHERE id = $3 AND email = $4)",
-                 {user_id, claim, *holder, email}) == 1;
+  return tx.exec(
+             "UPDATE fg_once SET value = $1 WHERE name = $2 AND value = $3 AND NOT EXISTS "
+             "(SELECT 1 FROM \"user\" WHERE id = $3 AND email = $4)",
+             {user_id, claim, *holder, email}) == 1;
 }
 
 void release_email(db::Tx& tx, std::string_view email, std::string_view user_id) {
@@ -53,9 +54,10 @@ bool email_in_use(db::Tx& tx, std::string_view email, std::string_view except_id
 
 bool wins_first_admin(db::Tx& tx, std::string_view user_id, Millis now) {
   if (tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM \"user\" LIMIT 1) AS one") != 0) return false;
-  return tx.exec("INSERT INTO fg_once (name, value, created_at) VALUES ('first_admin', $1, $2) "
-                 "ON CONFLICT DO NOTHING",
-                 {user_id, now}) == 1;
+  return tx.exec(
+             "INSERT INTO fg_once (name, value, created_at) VALUES ('first_admin', $1, $2) "
+             "ON CONFLICT DO NOTHING",
+             {user_id, now}) == 1;
 }
 
 std::optional<Credentials> find_with_hash(db::Tx& tx, std::string_view where, std::string_view value) {
@@ -103,9 +105,11 @@ Result<User> insert_user(db::Tx& tx, const NewUser& user, FirstAdmin first, Mill
   const bool may_be_first = first == FirstAdmin::wins || user.role == Role::admin;
   const Role role = may_be_first && wins_first_admin(tx, user.id, now) ? Role::admin : user.role;
   const std::int64_t seconds = now / 1000;
-  tx.exec("INSERT INTO \"user\" (id, name, email, role, profile_image_url, created_at, updated_at, last_active_at) "
-          "VALUES ($1, $2, $3, $4, $5, $6, $6, $6)",
-          {user.id, user.name, user.email, name(role), user.profile_image_url, seconds});
+  tx.exec(
+      "INSERT INTO \"user\" (id, name, email, role, profile_image_url, created_at, updated_at, "
+      "last_active_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $6, $6)",
+      {user.id, user.name, user.email, name(role), user.profile_image_url, seconds});
   tx.exec("INSERT INTO auth (id, email, password, active) VALUES ($1, $2, $3, TRUE)",
           {user.id, user.email, user.password_hash});
   tx.exec("INSERT INTO fg_user (user_id, created_at) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING",
@@ -119,8 +123,8 @@ std::optional<User> find_user(db::Tx& tx, std::string_view id) {
 
 std::optional<User> find_user_by_email(db::Tx& tx, std::string_view email) {
   return tx.first(
-      fmt::format("SELECT {} {} WHERE u.email = $1 ORDER BY u.created_at, u.id LIMIT 1", kColumns, kFrom), {email},
-      read_user);
+      fmt::format("SELECT {} {} WHERE u.email = $1 ORDER BY u.created_at, u.id LIMIT 1", kColumns, kFrom),
+      {email}, read_user);
 }
 
 std::optional<Credentials> find_credentials_by_email(db::Tx& tx, std::string_view email) {
@@ -132,14 +136,16 @@ std::optional<Credentials> find_credentials(db::Tx& tx, std::string_view user_id
 
 std::string primary_admin_id(db::Tx& tx) {
   const auto read_id = [](const db::Row& row) { return row.str(0); };
-  const auto winner = tx.first(
-      "SELECT u.id FROM fg_once o JOIN \"user\" u ON u.id = o.value WHERE o.name = 'first_admin'", {}, read_id);
+  const auto winner =
+      tx.first("SELECT u.id FROM fg_once o JOIN \"user\" u ON u.id = o.value WHERE o.name = 'first_admin'",
+               {}, read_id);
   if (winner) return *winner;
   return tx.first("SELECT id FROM \"user\" ORDER BY created_at, id LIMIT 1", {}, read_id).value_or("");
 }
 
 Result<User> change_user(db::Tx& tx, std::string_view id, const UserChange& change, Millis now) {
-  tx.number(fmt::format("SELECT 1 FROM \"user\" WHERE id = $1{}", tx.for_update()), {id});  // one change at a time
+  tx.number(fmt::format("SELECT 1 FROM \"user\" WHERE id = $1{}", tx.for_update()),
+            {id});  // one change at a time
   const auto before = find_user(tx, id);
   if (!before) return fail(user_not_found());
   const std::string email = change.email.value_or(before->email);
@@ -148,10 +154,11 @@ Result<User> change_user(db::Tx& tx, std::string_view id, const UserChange& chan
   if (moves && (email_in_use(tx, email, id) || !claim_email(tx, email, id, now))) return fail(email_taken());
   if (moves) release_email(tx, before->email, id);
 
-  tx.exec("UPDATE \"user\" SET name = $1, email = $2, role = $3, profile_image_url = $4, updated_at = $5 "
-          "WHERE id = $6",
-          {change.name.value_or(before->name), email, name(role),
-           change.profile_image_url.value_or(before->profile_image_url), now / 1000, id});
+  tx.exec(
+      "UPDATE \"user\" SET name = $1, email = $2, role = $3, profile_image_url = $4, updated_at = $5 "
+      "WHERE id = $6",
+      {change.name.value_or(before->name), email, name(role),
+       change.profile_image_url.value_or(before->profile_image_url), now / 1000, id});
   if (moves) tx.exec("UPDATE auth SET email = $1 WHERE id = $2", {email, id});
   if (change.password_hash &&
       tx.exec("UPDATE auth SET password = $1 WHERE id = $2", {*change.password_hash, id}) == 0)
@@ -167,10 +174,11 @@ void refresh_hash(db::Tx& tx, std::string_view id, std::string_view old_hash, st
 
 Millis end_tokens(db::Tx& tx, std::string_view user_id, Millis now) {
   // One above now: a token issued in this very millisecond ends too, the next one is issued at the bound.
-  tx.exec("INSERT INTO fg_user (user_id, tokens_valid_after, created_at) VALUES ($1, $2, $3) "
-          "ON CONFLICT (user_id) DO UPDATE SET tokens_valid_after = CASE "
-          "WHEN fg_user.tokens_valid_after >= $2 THEN fg_user.tokens_valid_after + 1 ELSE $2 END",
-          {user_id, now + 1, now});
+  tx.exec(
+      "INSERT INTO fg_user (user_id, tokens_valid_after, created_at) VALUES ($1, $2, $3) "
+      "ON CONFLICT (user_id) DO UPDATE SET tokens_valid_after = CASE "
+      "WHEN fg_user.tokens_valid_after >= $2 THEN fg_user.tokens_valid_after + 1 ELSE $2 END",
+      {user_id, now + 1, now});
   return tx.number("SELECT tokens_valid_after FROM fg_user WHERE user_id = $1", {user_id});
 }
 
@@ -184,7 +192,8 @@ void remove_user(db::Tx& tx, std::string_view id, Millis now) {
 }
 
 bool is_user_order(std::string_view column) {
-  constexpr std::string_view kOrders[] = {"name", "email", "created_at", "last_active_at", "updated_at", "role"};
+  constexpr std::string_view kOrders[] = {"name",           "email",      "created_at",
+                                          "last_active_at", "updated_at", "role"};
   return std::ranges::find(kOrders, column) != std::end(kOrders);
 }
 
@@ -195,8 +204,8 @@ UserPage list_users(db::Tx& tx, const UserQuery& query) {
   const std::string pattern = like_pattern(query.text);
   const std::string_view direction = query.ascending ? "ASC" : "DESC";
   UserPage page;
-  page.users = tx.all(fmt::format("SELECT {} {} WHERE {} ORDER BY u.{} {}, u.id {} LIMIT $3 OFFSET $4", kColumns,
-                                  kFrom, kMatch, query.order_by, direction, direction),
+  page.users = tx.all(fmt::format("SELECT {} {} WHERE {} ORDER BY u.{} {}, u.id {} LIMIT $3 OFFSET $4",
+                                  kColumns, kFrom, kMatch, query.order_by, direction, direction),
                       {query.text, pattern, query.limit, query.offset}, read_user);
   page.total =
       tx.number(fmt::format("SELECT COUNT(*) FROM \"user\" u WHERE {}", kMatch), {query.text, pattern});
@@ -206,22 +215,24 @@ UserPage list_users(db::Tx& tx, const UserQuery& query) {
 std::int64_t count_users(db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM \"user\""); }
 
 boost::json::object load_document(db::Tx& tx, std::string_view user_id, UserDocument which) {
-  const auto text = tx.first(fmt::format("SELECT {} FROM \"user\" WHERE id = $1", document_column(which)), {user_id},
-                             [](const db::Row& row) { return row.str(0); });
+  const auto text = tx.first(fmt::format("SELECT {} FROM \"user\" WHERE id = $1", document_column(which)),
+                             {user_id}, [](const db::Row& row) { return row.str(0); });
   boost::system::error_code broken;
   auto value = boost::json::parse(text.value_or("null"), broken);
   if (broken || !value.is_object()) return {};  // NULL and the text "null" both mean nothing (§3.3)
   return std::move(value.as_object());
 }
 
-void store_document(db::Tx& tx, std::string_view user_id, UserDocument which, const boost::json::object& value) {
+void store_document(db::Tx& tx, std::string_view user_id, UserDocument which,
+                    const boost::json::object& value) {
   tx.exec(fmt::format("UPDATE \"user\" SET {} = $1 WHERE id = $2", document_column(which)),
           {boost::json::serialize(value), user_id});
 }
 
 void touch_users(db::Tx& tx, const std::vector<std::string>& user_ids, Millis now) {
   for (const std::string& id : user_ids)
-    tx.exec("UPDATE \"user\" SET last_active_at = $1 WHERE id = $2 AND last_active_at < $1", {now / 1000, id});
+    tx.exec("UPDATE \"user\" SET last_active_at = $1 WHERE id = $2 AND last_active_at < $1",
+            {now / 1000, id});
 }
 
 }  // namespace fluxgate::identity

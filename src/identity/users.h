@@ -26,7 +26,7 @@ struct User {
   Role role = Role::pending;
   std::string profile_image_url;
   std::int64_t created_at = 0, updated_at = 0, last_active_at = 0;  // seconds
-  Millis tokens_valid_after = 0;                                     // tokens issued before have ended
+  Millis tokens_valid_after = 0;                                    // tokens issued before have ended
 };
 
 // The words of the tables' text in `role`; anything unknown is pending.
@@ -76,8 +76,8 @@ Millis end_tokens(db::Tx& tx, std::string_view user_id, Millis now);
 void remove_user(db::Tx& tx, std::string_view id, Millis now);
 
 struct UserQuery {
-  std::string text;                        // part of name or e-mail, any case; "" = all
-  std::string order_by = "created_at";     // name email created_at last_active_at updated_at role
+  std::string text;                     // part of name or e-mail, any case; "" = all
+  std::string order_by = "created_at";  // name email created_at last_active_at updated_at role
   bool ascending = false;
   std::int64_t offset = 0;
   std::int64_t limit = 30;
@@ -93,7 +93,8 @@ std::int64_t count_users(db::Tx& tx);
 // The free JSON objects `settings` and `info` of a user: `{}` when absent.
 enum class UserDocument { settings, info };
 boost::json::object load_document(db::Tx& tx, std::string_view user_id, UserDocument which);
-void store_document(db::Tx& tx, std::string_view user_id, UserDocument which, const boost::json::object& value);
+void store_document(db::Tx& tx, std::string_view user_id, UserDocument which,
+                    const boost::json::object& value);
 
 // Notes that users were seen; times only grow. `now` in milliseconds.
 void touch_users(db::Tx& tx, const std::vector<std::string>& user_ids, Millis now);

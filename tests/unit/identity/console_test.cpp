@@ -12,7 +12,8 @@ struct ConsoleTest : DatabaseTest {
 TEST_F(ConsoleTest, MakesTheFirstAccountAdminUnlessARoleIsNamed) {
   EXPECT_EQ(console().add({"Ada", "ada@example.org", "correct horse", ""}, std::nullopt)->role, Role::admin);
   EXPECT_EQ(console().add({"Bob", "bob@example.org", "correct horse", ""}, std::nullopt)->role, Role::user);
-  EXPECT_EQ(console().add({"Eve", "eve@example.org", "correct horse", ""}, Role::pending)->role, Role::pending);
+  EXPECT_EQ(console().add({"Eve", "eve@example.org", "correct horse", ""}, Role::pending)->role,
+            Role::pending);
   EXPECT_EQ(console().list({}).total, 3);
 }
 

@@ -63,7 +63,10 @@ TEST_F(IdentityTest, NewAccountsAreOpenedInTheSameTransaction) {
   restart({});
   const auto ada = sign_up("ada@example.org");
   ASSERT_TRUE(ada);
-  EXPECT_EQ(database_->read_now([&](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM fg_once WHERE name = $1", {"hook:" + ada->user.id}); }), 1);
+  EXPECT_EQ(database_->read_now([&](db::Tx& tx) {
+    return tx.number("SELECT COUNT(*) FROM fg_once WHERE name = $1", {"hook:" + ada->user.id});
+  }),
+            1);
   EXPECT_THROW(sign_up("bob@example.org"), db::Failure);
   EXPECT_EQ(database_->read_now([](db::Tx& tx) { return count_users(tx); }), 1);
 }
@@ -82,7 +85,8 @@ TEST_F(IdentityTest, SignInTakesTheRightPasswordOnly) {
 
 TEST_F(IdentityTest, SignInIsSlowedDownAfterTenFailuresForAnyoneThere) {
   ASSERT_TRUE(sign_up("ada@example.org"));
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(code_of(sign_in("ada@example.org", "wrong horse")), "invalid_credentials");
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(code_of(sign_in("ada@example.org", "wrong horse")), "invalid_credentials");
   const auto refused = sign_in("ada@example.org");
   EXPECT_EQ(code_of(refused), "too_many_attempts");
   EXPECT_EQ(refused.error().retry_after_s(), 900);
@@ -95,13 +99,15 @@ TEST_F(IdentityTest, SignInReadsBcryptAndKeepsItWhereOpenWebUiSharesTheTable) {
   ASSERT_TRUE(sign_up("ada@example.org"));
   EXPECT_EQ(hash_scheme_of(*database_), HashScheme::argon2id);
   database_->write_now([](db::Tx& tx) {
-    tx.exec("UPDATE auth SET password = $1", {hash_password("correct horse", HashScheme::bcrypt, cheap_hashes())});
+    tx.exec("UPDATE auth SET password = $1",
+            {hash_password("correct horse", HashScheme::bcrypt, cheap_hashes())});
   });
   EXPECT_EQ(hash_scheme_of(*database_), HashScheme::bcrypt);
   restart(open_to_users(), hash_scheme_of(*database_));
   EXPECT_TRUE(sign_in("ada@example.org"));
   ASSERT_TRUE(sign_up("bob@example.org"));
-  const auto argon = database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM auth WHERE password NOT LIKE '$2b$%'"); });
+  const auto argon = database_->read_now(
+      [](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM auth WHERE password NOT LIKE '$2b$%'"); });
   EXPECT_EQ(argon, 0);
   EXPECT_EQ(code_of(sign_up("eve@example.org", std::string(73, 'x'))), "invalid_input");
 }
@@ -111,7 +117,8 @@ TEST_F(IdentityTest, SignInHashesAnewWhenTheCostChanged) {
   const std::string old = hash_password("correct horse", HashScheme::argon2id, {2, 16'384, 4});
   database_->write_now([&](db::Tx& tx) { tx.exec("UPDATE auth SET password = $1", {old}); });
   ASSERT_TRUE(sign_in("ada@example.org"));
-  const auto stored = database_->read_now([](db::Tx& tx) { return *find_credentials_by_email(tx, "ada@example.org"); });
+  const auto stored =
+      database_->read_now([](db::Tx& tx) { return *find_credentials_by_email(tx, "ada@example.org"); });
   EXPECT_NE(*stored.password_hash, old);
   EXPECT_FALSE(needs_rehash(*stored.password_hash, cheap_hashes()));
   EXPECT_EQ(stored.user.tokens_valid_after, 0);
@@ -142,7 +149,8 @@ TEST_F(IdentityTest, NoTokenAndABadOneAreTwoErrors) {
 TEST_F(IdentityTest, ChangingThePasswordEndsOlderTokensHereAtOnce) {
   const auto old = *sign_up("ada@example.org");
   ASSERT_TRUE(authenticate(old.token));
-  EXPECT_EQ(code_of(run(identity_->change_password(old.user.id, "wrong horse", "battery staple"))), "wrong_password");
+  EXPECT_EQ(code_of(run(identity_->change_password(old.user.id, "wrong horse", "battery staple"))),
+            "wrong_password");
   const auto fresh = run(identity_->change_password(old.user.id, "correct horse", "battery staple"));
   ASSERT_TRUE(fresh);
   EXPECT_EQ(code_of(authenticate(old.token)), "session_expired");
@@ -156,7 +164,8 @@ TEST_F(IdentityTest, ChangesMadeOnAnotherNodeReachThisOneWithinFiveSeconds) {
   ASSERT_TRUE(sign_up("ada@example.org"));
   const auto bob = *sign_up("bob@example.org");
   ASSERT_EQ(authenticate(bob.token)->role, Role::user);
-  database_->write_now([&](db::Tx& tx) { return change_user(tx, bob.user.id, {.role = Role::pending}, clock_.now_ms()); });
+  database_->write_now(
+      [&](db::Tx& tx) { return change_user(tx, bob.user.id, {.role = Role::pending}, clock_.now_ms()); });
   clock_.advance(4'999);
   EXPECT_TRUE(authenticate(bob.token));
   clock_.advance(1);
@@ -194,10 +203,12 @@ TEST_F(IdentityTest, TokensOfDeletedUsersEnd) {
 TEST_F(IdentityTest, TheFirstAdminIsProtectedFromOthers) {
   restart(open_to_users());
   const auto first = principal(*sign_up("ada@example.org"));
-  const auto second = principal(*run(identity_->add_user({"Bob", "bob@example.org", "correct horse", ""}, Role::admin)));
+  const auto second =
+      principal(*run(identity_->add_user({"Bob", "bob@example.org", "correct horse", ""}, Role::admin)));
   EXPECT_EQ(code_of(run(identity_->update_user(second, first.user_id, {.name = "Fool"}))), "primary_admin");
   EXPECT_EQ(code_of(run(identity_->delete_user(second, first.user_id))), "primary_admin");
-  EXPECT_EQ(code_of(run(identity_->update_user(first, first.user_id, {.role = Role::user}))), "primary_admin");
+  EXPECT_EQ(code_of(run(identity_->update_user(first, first.user_id, {.role = Role::user}))),
+            "primary_admin");
   EXPECT_EQ(code_of(run(identity_->delete_user(first, first.user_id))), "cannot_delete_self");
   EXPECT_TRUE(run(identity_->update_user(first, first.user_id, {.name = "Ada L.", .role = Role::admin})));
   EXPECT_TRUE(run(identity_->update_user(first, second.user_id, {.role = Role::user})));
@@ -207,14 +218,18 @@ TEST_F(IdentityTest, AdminsChangeWhatTheyNameAndLeaveImportedOdditiesAlone) {
   restart(open_to_users());
   const auto admin = principal(*sign_up("ada@example.org"));
   const auto bob = *sign_up("bob@example.org");
-  exec("UPDATE \"user\" SET email = '13800000000', profile_image_url = 'odd' WHERE name = 'Someone' AND email LIKE 'bob%'");
+  exec(
+      "UPDATE \"user\" SET email = '13800000000', profile_image_url = 'odd' WHERE name = 'Someone' AND email "
+      "LIKE 'bob%'");
   const auto renamed = run(identity_->update_user(
-      admin, bob.user.id, {.name = "Bob", .email = "13800000000", .password = "", .profile_image_url = "odd"}));
+      admin, bob.user.id,
+      {.name = "Bob", .email = "13800000000", .password = "", .profile_image_url = "odd"}));
   ASSERT_TRUE(renamed);
   EXPECT_EQ(renamed->name, "Bob");
   EXPECT_EQ(renamed->email, "13800000000");
   EXPECT_TRUE(sign_in("13800000000"));
-  EXPECT_EQ(code_of(run(identity_->update_user(admin, bob.user.id, {.email = "ada@example.org"}))), "email_taken");
+  EXPECT_EQ(code_of(run(identity_->update_user(admin, bob.user.id, {.email = "ada@example.org"}))),
+            "email_taken");
   EXPECT_EQ(code_of(run(identity_->update_user(admin, bob.user.id, {.password = "short"}))), "invalid_input");
   ASSERT_TRUE(run(identity_->update_user(admin, bob.user.id, {.password = "battery staple"})));
   EXPECT_TRUE(sign_in("13800000000", "battery staple"));
@@ -266,8 +281,8 @@ TEST_F(IdentityTest, ImportedKeysWorkUntilReplaced) {
 TEST_F(IdentityTest, KeysCanBeSwitchedOffOrConfinedToPaths) {
   const auto ada = sign_up("ada@example.org")->user;
   const auto key = *run(identity_->create_key(ada.id, "ci", std::nullopt));
-  ASSERT_TRUE(run(identity_->set_admin_config(
-      {{"ENABLE_API_KEY_ENDPOINT_RESTRICTIONS", true}, {"API_KEY_ALLOWED_ENDPOINTS", "/api/v1/flux/, /v1"}})));
+  ASSERT_TRUE(run(identity_->set_admin_config({{"ENABLE_API_KEY_ENDPOINT_RESTRICTIONS", true},
+                                               {"API_KEY_ALLOWED_ENDPOINTS", "/api/v1/flux/, /v1"}})));
   EXPECT_TRUE(authenticate(key.text, "/api/v1/flux/models"));
   EXPECT_TRUE(authenticate(key.text, "/v1"));
   EXPECT_EQ(code_of(authenticate(key.text, "/api/v1/users/")), "api_key_path");
@@ -294,7 +309,8 @@ TEST_F(IdentityTest, FreeDocumentsAreMergedAndBounded) {
   ASSERT_TRUE(run(identity_->merge_document(ada.id, UserDocument::info, {{"a", 1}, {"b", 2}})));
   const auto merged = run(identity_->merge_document(ada.id, UserDocument::info, {{"b", 3}}));
   EXPECT_EQ(boost::json::serialize(*merged), R"({"a":1,"b":3})");
-  const auto refused = run(identity_->merge_document(ada.id, UserDocument::info, {{"c", std::string(300'000, 'x')}}));
+  const auto refused =
+      run(identity_->merge_document(ada.id, UserDocument::info, {{"c", std::string(300'000, 'x')}}));
   EXPECT_EQ(code_of(refused), "document_too_large");
   EXPECT_EQ(run(identity_->document(ada.id, UserDocument::info)).size(), 2u);
 }

@@ -50,8 +50,10 @@ TEST_F(Passwords, HashedWithBcryptElsewhereVerify) {
   EXPECT_TRUE(verify_password("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"));
   EXPECT_TRUE(verify_password("U*U*", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK"));
   EXPECT_TRUE(verify_password("U*U*U", "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a"));
-  EXPECT_TRUE(verify_password("\xff\xff\xa3", "$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e"));
-  EXPECT_TRUE(verify_password("\xff\xff\xa3", "$2b$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e"));
+  EXPECT_TRUE(
+      verify_password("\xff\xff\xa3", "$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e"));
+  EXPECT_TRUE(
+      verify_password("\xff\xff\xa3", "$2b$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e"));
   EXPECT_FALSE(verify_password("U*V", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"));
 }
 
@@ -68,8 +70,9 @@ TEST_F(Passwords, WithAZeroByteDoNotMatchWhatStandsBeforeIt) {
 }
 
 TEST_F(Passwords, NeverMatchTextsThatAreNoHash) {
-  for (const char* stored : {"", "0192f3a2-0000-7000-8000-000000000000", "$2b$12$short", "plain", "$1$salt$hash",
-                             "$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}) {
+  for (const char* stored :
+       {"", "0192f3a2-0000-7000-8000-000000000000", "$2b$12$short", "plain", "$1$salt$hash",
+        "$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"}) {
     EXPECT_FALSE(is_verifiable(stored)) << stored;
     EXPECT_FALSE(verify_password(stored, stored)) << stored;
   }

@@ -30,7 +30,7 @@ TEST_F(Secrets, AreMadeOnceAndKept) {
   ASSERT_TRUE(first);
   EXPECT_EQ(first->size(), 64u);
   EXPECT_EQ(session_secret("", folder_), *first);
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(::stat((folder_ / kSecretKeyFile).c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
   const auto key = master_key("", folder_);
@@ -73,7 +73,8 @@ TEST_F(Secrets, InAnEmptyFileAreAnErrorNotANewSecret) {
 
 TEST_F(Secrets, OfThirtyTwoBytesAreReadInEitherForm) {
   const std::string bytes = crypto::random_bytes(32);
-  EXPECT_EQ(master_key(crypto::hex({reinterpret_cast<const unsigned char*>(bytes.data()), 32}), folder_), bytes);
+  EXPECT_EQ(master_key(crypto::hex({reinterpret_cast<const unsigned char*>(bytes.data()), 32}), folder_),
+            bytes);
   EXPECT_EQ(master_key(crypto::base64(bytes), folder_), bytes);
   EXPECT_EQ(master_key(crypto::base64url(bytes), folder_), bytes);
 }

@@ -25,8 +25,9 @@ TEST_F(Settings, AreEmptyUntilSomethingIsSaved) {
 
 TEST_F(Settings, KeepWhatOthersWroteBeside) {
   database_->write_now([](db::Tx& tx) {
-    tx.exec("INSERT INTO config (id, data, version) VALUES (3, $1, 0)",
-            {R"({"version": 0, "ui": {"banners": ["hi"], "enable_signup": true}, "openai": {"api_keys": ["x"]}})"});
+    tx.exec(
+        "INSERT INTO config (id, data, version) VALUES (3, $1, 0)",
+        {R"({"version": 0, "ui": {"banners": ["hi"], "enable_signup": true}, "openai": {"api_keys": ["x"]}})"});
   });
   store({{"ui.enable_signup", false}, {"auth.jwt_expiry", "1w"}});
   const auto stored = load();
@@ -38,7 +39,8 @@ TEST_F(Settings, KeepWhatOthersWroteBeside) {
 }
 
 TEST_F(Settings, ThatCannotBeReadAreNotWrittenOver) {
-  database_->write_now([](db::Tx& tx) { tx.exec("INSERT INTO config (id, data, version) VALUES (1, '{broken', 0)"); });
+  database_->write_now(
+      [](db::Tx& tx) { tx.exec("INSERT INTO config (id, data, version) VALUES (1, '{broken', 0)"); });
   EXPECT_THROW(store({{"ui.enable_signup", false}}), db::Failure);
   const auto kept = database_->read_now([](db::Tx& tx) {
     return *tx.first("SELECT data FROM config", {}, [](const db::Row& row) { return row.str(0); });
@@ -90,16 +92,18 @@ TEST(AdminSettings, WantPendingAccountsWhereMailedCodesWereDemanded) {
 }
 
 TEST(AdminSettings, ChangeOnlyWhatDiffers) {
-  const auto changes = admin_changes({{"ENABLE_SIGNUP", true}, {"DEFAULT_USER_ROLE", "user"}, {"OTHER", 1}}, {}, {});
+  const auto changes =
+      admin_changes({{"ENABLE_SIGNUP", true}, {"DEFAULT_USER_ROLE", "user"}, {"OTHER", 1}}, {}, {});
   ASSERT_TRUE(changes);
   ASSERT_EQ(changes->size(), 1u);
   EXPECT_EQ(changes->front().first, "ui.default_user_role");
 }
 
 TEST(AdminSettings, RefuseWrongValuesByName) {
-  for (const json::object& wanted : {json::object{{"ENABLE_SIGNUP", "yes"}}, json::object{{"DEFAULT_USER_ROLE", "root"}},
-                                     json::object{{"JWT_EXPIRES_IN", "soon"}}, json::object{{"WEBUI_URL", 7}},
-                                     json::object{{"WEBUI_URL", std::string(10'001, 'x')}}}) {
+  for (const json::object& wanted :
+       {json::object{{"ENABLE_SIGNUP", "yes"}}, json::object{{"DEFAULT_USER_ROLE", "root"}},
+        json::object{{"JWT_EXPIRES_IN", "soon"}}, json::object{{"WEBUI_URL", 7}},
+        json::object{{"WEBUI_URL", std::string(10'001, 'x')}}}) {
     const auto changes = admin_changes(wanted, {}, {});
     ASSERT_FALSE(changes) << json::serialize(wanted);
     EXPECT_EQ(std::get<std::string>(changes.error().fields().front().loc.back()), wanted.begin()->key());

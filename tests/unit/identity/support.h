@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <future>
 
+#include <gtest/gtest.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
-#include <gtest/gtest.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"

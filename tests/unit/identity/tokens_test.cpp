@@ -8,10 +8,13 @@ namespace {
 constexpr Millis kNow = 1'790'000'000'123;
 const std::string kKey = "the session secret of the tests";
 
-std::string base64url_json(const boost::json::value& value) { return crypto::base64url(boost::json::serialize(value)); }
+std::string base64url_json(const boost::json::value& value) {
+  return crypto::base64url(boost::json::serialize(value));
+}
 
 // A token made by hand, as another program would.
-std::string forged(const boost::json::value& header, const boost::json::value& claims, const std::string& key = kKey) {
+std::string forged(const boost::json::value& header, const boost::json::value& claims,
+                   const std::string& key = kKey) {
   const std::string body = base64url_json(header) + "." + base64url_json(claims);
   const auto mac = crypto::hmac_sha256(key, body);
   return body + "." + crypto::base64url({reinterpret_cast<const char*>(mac.data()), mac.size()});
@@ -63,7 +66,8 @@ TEST(Tokens, SignedWithAnotherKeyOrAlgorithmAreRefused) {
   EXPECT_EQ(verdict(forged({{"alg", "HS512"}}, claims)), "token_invalid");
   EXPECT_EQ(verdict(forged({{"alg", "RS256"}}, claims)), "token_invalid");
   EXPECT_EQ(verdict(forged({{"alg", "none"}}, claims)), "token_invalid");
-  const std::string unsigned_token = base64url_json({{"alg", "none"}, {"typ", "JWT"}}) + "." + base64url_json(claims) + ".";
+  const std::string unsigned_token =
+      base64url_json({{"alg", "none"}, {"typ", "JWT"}}) + "." + base64url_json(claims) + ".";
   EXPECT_EQ(verdict(unsigned_token), "token_invalid");
   EXPECT_EQ(verdict(base64url_json({{"alg", "None"}}) + "." + base64url_json(claims) + "."), "token_invalid");
   EXPECT_EQ(verdict(base64url_json(kHs256) + "." + base64url_json(claims) + "."), "token_invalid");
@@ -80,18 +84,25 @@ TEST(Tokens, ChangedInAnyByteAreRefused) {
 }
 
 TEST(Tokens, WithClaimsOfTheWrongTypeAreRefused) {
-  for (const boost::json::value& claims : std::initializer_list<boost::json::value>{
-           {{"id", 7}}, {{"id", ""}}, {{"sub", "ada"}}, {{"id", "ada"}, {"exp", "never"}}, {{"id", "ada"}, {"exp", nullptr}},
-           {{"id", "ada"}, {"exp", -5}}, {{"id", "ada"}, {"exp", 1e300}}, {{"id", "ada"}, {"iat", "now"}},
-           {{"id", "ada"}, {"iat", kNow / 1000 + 3600}}})
+  for (const boost::json::value& claims :
+       std::initializer_list<boost::json::value>{{{"id", 7}},
+                                                 {{"id", ""}},
+                                                 {{"sub", "ada"}},
+                                                 {{"id", "ada"}, {"exp", "never"}},
+                                                 {{"id", "ada"}, {"exp", nullptr}},
+                                                 {{"id", "ada"}, {"exp", -5}},
+                                                 {{"id", "ada"}, {"exp", 1e300}},
+                                                 {{"id", "ada"}, {"iat", "now"}},
+                                                 {{"id", "ada"}, {"iat", kNow / 1000 + 3600}}})
     EXPECT_EQ(verdict(forged(kHs256, claims)), "token_invalid") << boost::json::serialize(claims);
 }
 
 TEST(Tokens, ThatAreNoTokensAreRefused) {
   const std::string zeros("a.b\0c", 5);
-  for (const std::string& text : {std::string(), std::string("."), std::string(".."), std::string("a.b.c"), zeros,
-                                  std::string("Bearer x"), std::string(kTokenBytesMax + 1, 'a'), std::string(500, '.'),
-                                  base64url_json("text") + "." + base64url_json("text") + ".x"})
+  for (const std::string& text :
+       {std::string(), std::string("."), std::string(".."), std::string("a.b.c"), zeros,
+        std::string("Bearer x"), std::string(kTokenBytesMax + 1, 'a'), std::string(500, '.'),
+        base64url_json("text") + "." + base64url_json("text") + ".x"})
     EXPECT_EQ(verdict(text), "token_invalid") << text.substr(0, 40);
 }
 
@@ -118,7 +129,8 @@ TEST(TokenCache, IsNotProlongedByAClockSetBack) {
 TEST(TokenCache, ForgetsOneUserAtOnceAndKeepsTheOthers) {
   TokenCache cache;
   for (int i = 0; i < 50; ++i)
-    cache.put("t" + std::to_string(i), {{.user_id = i % 2 ? "ada" : "bob"}, nullptr}, kNow, std::nullopt, cache.generation());
+    cache.put("t" + std::to_string(i), {{.user_id = i % 2 ? "ada" : "bob"}, nullptr}, kNow, std::nullopt,
+              cache.generation());
   cache.forget("ada");
   EXPECT_EQ(cache.size(), 25u);
   EXPECT_FALSE(cache.find("t1", kNow));

@@ -17,7 +17,8 @@ class Users : public DatabaseTest {
     });
   }
   Result<User> change(const std::string& id, const UserChange& wanted) {
-    return database_->write_now([=, now = clock_.now_ms()](db::Tx& tx) { return change_user(tx, id, wanted, now); });
+    return database_->write_now(
+        [=, now = clock_.now_ms()](db::Tx& tx) { return change_user(tx, id, wanted, now); });
   }
   UserPage list(const UserQuery& query) {
     return database_->read_now([query](db::Tx& tx) { return list_users(tx, query); });
@@ -48,7 +49,9 @@ TEST_F(Users, WithOneEmailSideBySideMakeOneAccount) {
       people.emplace_back([&] {
         const auto user = add("same@example.org");
         ++(user ? made : refused);
-        if (!user) { EXPECT_EQ(user.error().code(), "email_taken"); }
+        if (!user) {
+          EXPECT_EQ(user.error().code(), "email_taken");
+        }
       });
   }
   EXPECT_EQ(made, 1);
@@ -88,7 +91,8 @@ TEST_F(Users, WhoseAccountChangesLoseTheirTokens) {
 }
 
 TEST_F(Users, AreFoundByPartOfNameOrEmailInAnyCase) {
-  for (const char* email : {"ada@example.org", "bob@example.org", "100%@example.org"}) ASSERT_TRUE(add(email));
+  for (const char* email : {"ada@example.org", "bob@example.org", "100%@example.org"})
+    ASSERT_TRUE(add(email));
   EXPECT_EQ(list({.text = "ADA"}).total, 1);
   EXPECT_EQ(list({.text = "name of"}).total, 3);
   EXPECT_EQ(list({.text = "%"}).total, 1);
@@ -115,7 +119,8 @@ TEST_F(Users, WithAnUnknownRoleInTheTableArePending) {
 TEST_F(Users, WhoAreInactiveHaveNoPassword) {
   ASSERT_TRUE(add("ada@example.org"));
   const auto hash = [this] {
-    return database_->read_now([](db::Tx& tx) { return find_credentials_by_email(tx, "ada@example.org")->password_hash; });
+    return database_->read_now(
+        [](db::Tx& tx) { return find_credentials_by_email(tx, "ada@example.org")->password_hash; });
   };
   EXPECT_EQ(hash(), "hash");
   database_->write_now([](db::Tx& tx) { tx.exec("UPDATE auth SET active = FALSE"); });
@@ -124,18 +129,25 @@ TEST_F(Users, WhoAreInactiveHaveNoPassword) {
 
 TEST_F(Users, KeepFreeDocumentsWhereNullAndTextNullMeanNothing) {
   const auto ada = add("ada@example.org");
-  const auto load = [&] { return database_->read_now([&](db::Tx& tx) { return load_document(tx, ada->id, UserDocument::settings); }); };
+  const auto load = [&] {
+    return database_->read_now(
+        [&](db::Tx& tx) { return load_document(tx, ada->id, UserDocument::settings); });
+  };
   EXPECT_TRUE(load().empty());
   database_->write_now([](db::Tx& tx) { tx.exec("UPDATE \"user\" SET settings = 'null'"); });
   EXPECT_TRUE(load().empty());
-  database_->write_now([&](db::Tx& tx) { store_document(tx, ada->id, UserDocument::settings, {{"ui", {{"theme", "dark"}}}}); });
+  database_->write_now([&](db::Tx& tx) {
+    store_document(tx, ada->id, UserDocument::settings, {{"ui", {{"theme", "dark"}}}});
+  });
   EXPECT_EQ(load().at("ui").at("theme"), "dark");
 }
 
 TEST_F(Users, MayHaveTwentyKeysAndNoMore) {
   const auto ada = add("ada@example.org");
   const auto insert = [&](std::string_view key_name) {
-    return database_->write_now([fresh = make_key(key_name, clock_.now_ms()), id = ada->id](db::Tx& tx) { return insert_key(tx, id, fresh); });
+    return database_->write_now([fresh = make_key(key_name, clock_.now_ms()), id = ada->id](db::Tx& tx) {
+      return insert_key(tx, id, fresh);
+    });
   };
   for (int i = 0; i < kKeysPerUser; ++i) EXPECT_TRUE(insert(fmt::format("k{}", i))) << i;
   EXPECT_EQ(insert("one more").error().code(), "too_many_keys");
@@ -148,7 +160,8 @@ TEST_F(Users, HaveKeysThatAreStoredOnlyAsHashes) {
   EXPECT_TRUE(fresh.text.starts_with(fresh.key.prefix));
   ASSERT_TRUE(database_->write_now([&](db::Tx& tx) { return insert_key(tx, ada->id, fresh); }));
   const auto stored = database_->read_now([](db::Tx& tx) {
-    return *tx.first("SELECT prefix || ' ' || key_hash FROM fg_access_key", {}, [](const db::Row& row) { return row.str(0); });
+    return *tx.first("SELECT prefix || ' ' || key_hash FROM fg_access_key", {},
+                     [](const db::Row& row) { return row.str(0); });
   });
   EXPECT_EQ(stored.find(fresh.text), std::string::npos);
   EXPECT_EQ(stored, fresh.key.prefix + " " + crypto::sha256_hex(fresh.text));
