@@ -20,22 +20,22 @@ constexpr std::uint32_t ipv4(unsigned a, unsigned b, unsigned c, unsigned d) {
 }
 
 constexpr Ipv4Block kSpecialIpv4[] = {
-    {ipv4(0, 0, 0, 0), 8},        // "this network"
-    {ipv4(10, 0, 0, 0), 8},       // private
-    {ipv4(100, 64, 0, 0), 10},    // carrier-grade NAT; Alibaba Cloud's metadata lives here
-    {ipv4(127, 0, 0, 0), 8},      // loopback
-    {ipv4(168, 63, 129, 16), 32}, // Azure's host service, in public space by accident of history
-    {ipv4(169, 254, 0, 0), 16},   // link-local; the clouds' metadata
-    {ipv4(172, 16, 0, 0), 12},    // private
-    {ipv4(192, 0, 0, 0), 24},     // protocol assignments
-    {ipv4(192, 0, 2, 0), 24},     // documentation
-    {ipv4(192, 88, 99, 0), 24},   // 6to4 relays, withdrawn
-    {ipv4(192, 168, 0, 0), 16},   // private
-    {ipv4(198, 18, 0, 0), 15},    // benchmarks
-    {ipv4(198, 51, 100, 0), 24},  // documentation
-    {ipv4(203, 0, 113, 0), 24},   // documentation
-    {ipv4(224, 0, 0, 0), 4},      // multicast
-    {ipv4(240, 0, 0, 0), 4},      // reserved, broadcast
+    {ipv4(0, 0, 0, 0), 8},         // "this network"
+    {ipv4(10, 0, 0, 0), 8},        // private
+    {ipv4(100, 64, 0, 0), 10},     // carrier-grade NAT; Alibaba Cloud's metadata lives here
+    {ipv4(127, 0, 0, 0), 8},       // loopback
+    {ipv4(168, 63, 129, 16), 32},  // Azure's host service, in public space by accident of history
+    {ipv4(169, 254, 0, 0), 16},    // link-local; the clouds' metadata
+    {ipv4(172, 16, 0, 0), 12},     // private
+    {ipv4(192, 0, 0, 0), 24},      // protocol assignments
+    {ipv4(192, 0, 2, 0), 24},      // documentation
+    {ipv4(192, 88, 99, 0), 24},    // 6to4 relays, withdrawn
+    {ipv4(192, 168, 0, 0), 16},    // private
+    {ipv4(198, 18, 0, 0), 15},     // benchmarks
+    {ipv4(198, 51, 100, 0), 24},   // documentation
+    {ipv4(203, 0, 113, 0), 24},    // documentation
+    {ipv4(224, 0, 0, 0), 4},       // multicast
+    {ipv4(240, 0, 0, 0), 4},       // reserved, broadcast
 };
 
 struct Ipv6Block {
@@ -124,7 +124,8 @@ bool is_public_ipv4(std::uint32_t address) {
 
 bool is_public_ipv6(const std::array<unsigned char, 16>& address) {
   // An IPv4 address in another coat reaches what the IPv4 address reaches.
-  if (has_prefix(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF}, 96)) return is_public_ipv4(embedded_ipv4(address));
+  if (has_prefix(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF}, 96))
+    return is_public_ipv4(embedded_ipv4(address));
   // NAT64 (RFC 6052): on networks with IPv6 only, every IPv4 host is seen under this prefix.
   if (has_prefix(address, {0x00, 0x64, 0xFF, 0x9B}, 96)) return is_public_ipv4(embedded_ipv4(address));
   if ((address[0] & 0xE0) != 0x20) return false;

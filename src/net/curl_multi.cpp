@@ -29,7 +29,8 @@ void initialise_curl() {
 
 // A socket of curl's that Asio watches. Asio only borrows the descriptor: curl opens and closes it.
 struct CurlMulti::Socket {
-  Socket(boost::asio::io_context& context, curl_socket_t socket_fd) : descriptor(context, socket_fd), fd(socket_fd) {}
+  Socket(boost::asio::io_context& context, curl_socket_t socket_fd)
+      : descriptor(context, socket_fd), fd(socket_fd) {}
   boost::asio::posix::stream_descriptor descriptor;
   curl_socket_t fd;
   int wanted = CURL_POLL_NONE;  // CURL_POLL_IN, _OUT or _INOUT
@@ -129,27 +130,29 @@ void CurlMulti::unwatch(curl_socket_t fd) {
 void CurlMulti::wait_readable(const std::shared_ptr<Socket>& socket) {
   if (socket->reading || socket->removed || !(socket->wanted & CURL_POLL_IN)) return;
   socket->reading = true;
-  socket->descriptor.async_wait(
-      boost::asio::posix::stream_descriptor::wait_read,
-      [self = shared_from_this(), socket](const boost::system::error_code& error) {
-        socket->reading = false;
-        if (socket->removed || error == boost::asio::error::operation_aborted) return;
-        if (socket->wanted & CURL_POLL_IN) self->act(socket->fd, error ? CURL_CSELECT_ERR : CURL_CSELECT_IN);
-        self->wait_readable(socket);
-      });
+  socket->descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                [self = shared_from_this(), socket](const boost::system::error_code& error) {
+                                  socket->reading = false;
+                                  if (socket->removed || error == boost::asio::error::operation_aborted)
+                                    return;
+                                  if (socket->wanted & CURL_POLL_IN)
+                                    self->act(socket->fd, error ? CURL_CSELECT_ERR : CURL_CSELECT_IN);
+                                  self->wait_readable(socket);
+                                });
 }
 
 void CurlMulti::wait_writable(const std::shared_ptr<Socket>& socket) {
   if (socket->writing || socket->removed || !(socket->wanted & CURL_POLL_OUT)) return;
   socket->writing = true;
-  socket->descriptor.async_wait(
-      boost::asio::posix::stream_descriptor::wait_write,
-      [self = shared_from_this(), socket](const boost::system::error_code& error) {
-        socket->writing = false;
-        if (socket->removed || error == boost::asio::error::operation_aborted) return;
-        if (socket->wanted & CURL_POLL_OUT) self->act(socket->fd, error ? CURL_CSELECT_ERR : CURL_CSELECT_OUT);
-        self->wait_writable(socket);
-      });
+  socket->descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_write,
+                                [self = shared_from_this(), socket](const boost::system::error_code& error) {
+                                  socket->writing = false;
+                                  if (socket->removed || error == boost::asio::error::operation_aborted)
+                                    return;
+                                  if (socket->wanted & CURL_POLL_OUT)
+                                    self->act(socket->fd, error ? CURL_CSELECT_ERR : CURL_CSELECT_OUT);
+                                  self->wait_writable(socket);
+                                });
 }
 
 int CurlMulti::on_timer(CURLM*, long timeout_ms, void* self) {

@@ -24,16 +24,21 @@ std::unexpected<Error> refuse(std::string_view url, std::string_view rule, Text 
 std::unexpected<Error> refuse(std::string_view url, UrlFault fault) {
   switch (fault) {
     case UrlFault::scheme:
-      return refuse(url, "url_scheme", {"Only http and https links can be fetched.", "只能获取 http 或 https 链接。"});
+      return refuse(url, "url_scheme",
+                    {"Only http and https links can be fetched.", "只能获取 http 或 https 链接。"});
     case UrlFault::host:
-      return refuse(url, "url_host",
-                    {"The link's host is not a plain ASCII name (write other names in punycode, xn--…) or address.",
-                     "链接的主机名不是纯 ASCII 域名（其他域名请用 xn-- 开头的 punycode 形式）或地址。"});
+      return refuse(
+          url, "url_host",
+          {"The link's host is not a plain ASCII name (write other names in punycode, xn--…) or address.",
+           "链接的主机名不是纯 ASCII 域名（其他域名请用 xn-- 开头的 punycode 形式）或地址。"});
     case UrlFault::port:
-      return refuse(url, "url_port", {"The link's port is not a number from 1 to 65535.", "链接的端口不是 1 到 65535 的数字。"});
+      return refuse(
+          url, "url_port",
+          {"The link's port is not a number from 1 to 65535.", "链接的端口不是 1 到 65535 的数字。"});
     case UrlFault::syntax: break;
   }
-  return refuse(url, "url_syntax", {"This is not a valid http or https link.", "这不是有效的 http 或 https 链接。"});
+  return refuse(url, "url_syntax",
+                {"This is not a valid http or https link.", "这不是有效的 http 或 https 链接。"});
 }
 
 bool is_web_port(std::uint16_t port) { return port == 80 || port == 443 || port == 8080 || port == 8443; }
@@ -56,14 +61,17 @@ Result<void> check_fetch_url(std::string_view text, const std::vector<std::strin
 
   if (is_odd_literal(*url))
     return refuse(text, "url_address",
-                  {"An address in a link must be written as four decimal numbers.", "链接中的地址必须写成四个十进制数字。"});
+                  {"An address in a link must be written as four decimal numbers.",
+                   "链接中的地址必须写成四个十进制数字。"});
   if (addresses == Addresses::any_for_tests) return {};
   if (url->host_kind != Url::Host::name && !is_public_address(url->host))
     return refuse(text, "url_address",
-                  {"The link points to an address that is not on the public internet.", "链接指向的地址不在公共互联网上。"});
+                  {"The link points to an address that is not on the public internet.",
+                   "链接指向的地址不在公共互联网上。"});
   if (!is_web_port(url->port))
-    return refuse(text, "url_port",
-                  {"Links may use the ports 80, 443, 8080 and 8443.", "链接只能使用 80、443、8080 和 8443 端口。"});
+    return refuse(
+        text, "url_port",
+        {"Links may use the ports 80, 443, 8080 and 8443.", "链接只能使用 80、443、8080 和 8443 端口。"});
   return {};
 }
 

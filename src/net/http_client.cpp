@@ -63,7 +63,8 @@ awaitable<Reply> perform(std::shared_ptr<CurlMulti> multi, ClientOptions client,
     const bool guarded = options.guarded && !is_exempt(*url, options.exempt_origins);
     if (guarded) {
       if (const auto allowed = check_fetch_url(url->text, {}, addresses); !allowed)
-        co_return give_up(Kind::refused, sent, fmt::format("{}: {}", url->origin(), allowed.error().message().en));
+        co_return give_up(Kind::refused, sent,
+                          fmt::format("{}: {}", url->origin(), allowed.error().message().en));
     }
     Transfer::Rules rules;
     rules.guarded = guarded;
@@ -78,9 +79,12 @@ awaitable<Reply> perform(std::shared_ptr<CurlMulti> multi, ClientOptions client,
     }
     if (redirects_max == 0 || !Transfer::is_followed(*reply)) co_return reply;
     sent = Failure::Sent::maybe;
-    if (redirects == redirects_max) co_return give_up(Kind::bad_url, sent, url->origin() + ": too many redirects");
+    if (redirects == redirects_max)
+      co_return give_up(Kind::bad_url, sent, url->origin() + ": too many redirects");
     auto next = resolve_url(*url, reply->header("location"));
-    if (!next) co_return give_up(Kind::bad_url, sent, url->origin() + ": redirected to something that is no http or https URL");
+    if (!next)
+      co_return give_up(Kind::bad_url, sent,
+                        url->origin() + ": redirected to something that is no http or https URL");
     follow(request, reply->status, *url, *next);
     url = std::move(next);
   }

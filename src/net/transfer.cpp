@@ -54,11 +54,13 @@ void Transfer::finished(CURLcode code) {
 }
 
 awaitable<Reply> Transfer::run(std::optional<TimePoint> deadline) {
-  if (multi_->is_shut_down()) co_return std::unexpected(failure(Failure::Kind::cancelled, "the client has stopped"));
+  if (multi_->is_shut_down())
+    co_return std::unexpected(failure(Failure::Kind::cancelled, "the client has stopped"));
   easy_ = curl_easy_init();
   if (!easy_) throw std::bad_alloc();
   if (!configure_headers())
-    co_return std::unexpected(failure(Failure::Kind::bad_url, "a header or the method holds control characters"));
+    co_return std::unexpected(
+        failure(Failure::Kind::bad_url, "a header or the method holds control characters"));
   configure();
   multi_->add(easy_, *this);
   added_ = true;
@@ -78,7 +80,8 @@ awaitable<Reply> Transfer::run(std::optional<TimePoint> deadline) {
     if (!late && !is_silent(now)) continue;
     multi_->remove(easy_);
     ended_ = CURLE_OPERATION_TIMEDOUT;
-    co_return std::unexpected(failure(Failure::Kind::timeout, late ? "the whole call took too long" : "the line fell silent"));
+    co_return std::unexpected(
+        failure(Failure::Kind::timeout, late ? "the whole call took too long" : "the line fell silent"));
   }
   co_return result();
 }
@@ -110,7 +113,8 @@ void Transfer::configure() {
   set(CURLOPT_WRITEDATA, this);
   // curl sends a request again, unasked, when a reused connection dies before the answer's first byte
   // and when an HTTP/2 server refuses a stream. Neither can happen on a fresh HTTP/1.1 connection.
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(options_.exactly_once ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
+  set(CURLOPT_HTTP_VERSION,
+      static_cast<long>(options_.exactly_once ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
   if (options_.exactly_once) {
     set(CURLOPT_FRESH_CONNECT, 1L);
     set(CURLOPT_FORBID_REUSE, 1L);
@@ -162,8 +166,9 @@ bool Transfer::configure_headers() {
 
 void Transfer::configure_proxy() {
   if (rules_.guarded) {
-    curl_easy_setopt(easy_, CURLOPT_PROXY, rules_.fetch_proxy.c_str());  // "" = none, whatever the environment says
-    curl_easy_setopt(easy_, CURLOPT_NOPROXY, "");                       // and no way around it by NO_PROXY
+    curl_easy_setopt(easy_, CURLOPT_PROXY,
+                     rules_.fetch_proxy.c_str());  // "" = none, whatever the environment says
+    curl_easy_setopt(easy_, CURLOPT_NOPROXY, "");  // and no way around it by NO_PROXY
   } else if (is_loopback_host(url_)) {
     curl_easy_setopt(easy_, CURLOPT_PROXY, "");
   }
@@ -235,7 +240,8 @@ bool Transfer::take_header(std::string_view line) {
   if (content.empty()) return take_head();
   const std::size_t colon = content.find(':');
   if (colon == std::string_view::npos) return true;
-  response_.headers.emplace_back(lower(trimmed(content.substr(0, colon))), trimmed(content.substr(colon + 1)));
+  response_.headers.emplace_back(lower(trimmed(content.substr(0, colon))),
+                                 trimmed(content.substr(colon + 1)));
   return true;
 }
 
@@ -276,7 +282,9 @@ bool Transfer::is_followed(const HttpResponse& response) {
 
 bool Transfer::will_be_followed() const { return rules_.follows_redirects && is_followed(response_); }
 
-bool Transfer::goes_to_sink() const { return options_.sink && response_.status >= 200 && response_.status < 300; }
+bool Transfer::goes_to_sink() const {
+  return options_.sink && response_.status >= 200 && response_.status < 300;
+}
 
 // ---- time ----
 
@@ -329,7 +337,8 @@ Failure Transfer::failure_of(CURLcode code) const {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY: return failure(Kind::resolve, detail);
     case CURLE_COULDNT_CONNECT:
-      if (!refused_address_.empty()) return failure(Kind::refused, "not a public address: " + refused_address_);
+      if (!refused_address_.empty())
+        return failure(Kind::refused, "not a public address: " + refused_address_);
       return failure(Kind::connect, detail);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -346,8 +355,10 @@ Failure Transfer::failure_of(CURLcode code) const {
 Reply Transfer::result() {
   using Kind = Failure::Kind;
   switch (stop_) {
-    case Stop::refused: return std::unexpected(failure(Kind::refused, "not a public address: " + refused_address_));
-    case Stop::too_large: return std::unexpected(failure(Kind::too_large, "the answer is larger than allowed"));
+    case Stop::refused:
+      return std::unexpected(failure(Kind::refused, "not a public address: " + refused_address_));
+    case Stop::too_large:
+      return std::unexpected(failure(Kind::too_large, "the answer is larger than allowed"));
     case Stop::sink: return std::unexpected(failure(Kind::sink, "the receiver stopped the call"));
     case Stop::cut: return std::move(response_);
     case Stop::none: break;

@@ -1,7 +1,7 @@
 // The one URL parser for checking and fetching: what the guard has judged is, byte for byte, what curl
 // is given. Two parsers that read one text differently are how SSRF guards are walked around.
 //
-// Grammar: RFC 3986 by Boost.URL. Characters that people paste and browsers encode (non-ASCII letters,
+// Grammar: RFC 3986, path and query by Boost.URL. Characters that people paste and browsers encode (non-ASCII letters,
 // | " < > { } ^ ` and brackets behind the host) are percent-encoded first; spaces, backslashes and
 // control characters are refused. Only http and https, only with a host.
 #pragma once
@@ -22,8 +22,10 @@ struct Url {
   std::string scheme;    // "http" or "https"
   std::string host;      // decoded, lower case, without brackets
   Host host_kind = Host::name;
-  std::uint16_t port = 0;  // explicit or the scheme's
+  std::uint16_t port = 0;    // explicit or the scheme's
   bool has_userinfo = false;
+  std::string userinfo;      // percent-encoded as it came
+  std::size_t path_at = 0;   // where the path begins in `text`
 
   std::string origin() const;  // "https://host:port"
 };
