@@ -222,7 +222,7 @@ Answer set_admin_config(const People& people, http::Request& request) {
 
 }  // namespace
 
-void add_auth_routes(http::Router& router, const People& people) {
+void add_auth_routes(http::Router& router, const std::shared_ptr<const People>& people) {
   router.get("/api/v1/auths", bind(people, session));
   router.get("/api/v1/auths/", bind(people, session));
   router.post("/api/v1/auths/signin", bind(people, sign_in));

@@ -9,7 +9,6 @@
 
 namespace fluxgate::api {
 
-// `people` outlives the server.
-void add_auth_routes(http::Router& router, const People& people);
+void add_auth_routes(http::Router& router, const std::shared_ptr<const People>& people);
 
 }  // namespace fluxgate::api

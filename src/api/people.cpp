@@ -38,8 +38,8 @@ json::value seconds_or_null(const std::optional<Millis>& time) {
 
 }  // namespace
 
-http::Handler bind(const People& people, PeopleHandler handler) {
-  return [&people, handler](http::Request& request) { return handler(people, request); };
+http::Handler bind(std::shared_ptr<const People> people, PeopleHandler handler) {
+  return [people = std::move(people), handler](http::Request& request) { return handler(*people, request); };
 }
 
 json::object user_body(const identity::User& user) {

@@ -9,7 +9,7 @@
 
 namespace fluxgate::api {
 
-// Made by the composition root; outlives the server, whose handlers refer to it.
+// Made by the composition root; the routes share it.
 struct People {
   identity::Identity& identity;
   db::Database& database;
@@ -21,7 +21,7 @@ struct People {
 
 // A route's handler as a plain function of its services and the request.
 using PeopleHandler = awaitable<Result<http::Response>> (*)(const People&, http::Request&);
-http::Handler bind(const People& people, PeopleHandler handler);
+http::Handler bind(std::shared_ptr<const People> people, PeopleHandler handler);
 
 // id, email, name, role, profile_image_url and times in seconds. Never a password, key or provider subject.
 boost::json::object user_body(const identity::User& user);

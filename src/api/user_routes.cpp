@@ -277,7 +277,7 @@ Answer show_permissions(const People& people, http::Request& request) {
 
 }  // namespace
 
-void add_user_routes(http::Router& router, const People& people) {
+void add_user_routes(http::Router& router, const std::shared_ptr<const People>& people) {
   router.get("/api/v1/users", bind(people, list));
   router.get("/api/v1/users/", bind(people, list));
   router.get("/api/v1/users/all", bind(people, list_all));

@@ -42,10 +42,10 @@ class PeopleTest : public testing::Test {
       credits::open_account(tx, id, Credits::whole(100), credits::make_stamp(now));
     };
     identity_ = std::make_unique<identity::Identity>(*database_, clock_, std::move(options));
-    people_ = std::make_unique<People>(
+    people_ = std::make_shared<const People>(
         People{*identity_, *database_, clock_, hub_, Guard(*identity_, "https://studio.example/")});
-    add_auth_routes(router_, *people_);
-    add_user_routes(router_, *people_);
+    add_auth_routes(router_, people_);
+    add_user_routes(router_, people_);
   }
   void TearDown() override {
     identity_.reset();
@@ -102,7 +102,7 @@ class PeopleTest : public testing::Test {
   std::unique_ptr<db::Database> database_;
   notify::Hub hub_;
   std::unique_ptr<identity::Identity> identity_;
-  std::unique_ptr<People> people_;
+  std::shared_ptr<const People> people_;
   http::Router router_;
 };
 
