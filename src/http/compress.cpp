@@ -64,14 +64,19 @@ Coding negotiate_coding(std::string_view accept_encoding) {
   while (!accept_encoding.empty()) {
     const std::size_t comma = accept_encoding.find(',');
     const std::string_view element = trim(accept_encoding.substr(0, comma));
-    accept_encoding = comma == std::string_view::npos ? std::string_view() : accept_encoding.substr(comma + 1);
+    accept_encoding =
+        comma == std::string_view::npos ? std::string_view() : accept_encoding.substr(comma + 1);
     const std::size_t semicolon = element.find(';');
     const std::string_view name = trim(element.substr(0, semicolon));
     const int weight = semicolon == std::string_view::npos ? 1000 : weight_of(element.substr(semicolon + 1));
-    if (equals_ignoring_case(name, "br")) brotli_weight = weight;
-    else if (equals_ignoring_case(name, "gzip") || equals_ignoring_case(name, "x-gzip")) gzip_weight = weight;
-    else if (equals_ignoring_case(name, "identity")) identity_weight = weight;
-    else if (name == "*") any_weight = weight;
+    if (equals_ignoring_case(name, "br"))
+      brotli_weight = weight;
+    else if (equals_ignoring_case(name, "gzip") || equals_ignoring_case(name, "x-gzip"))
+      gzip_weight = weight;
+    else if (equals_ignoring_case(name, "identity"))
+      identity_weight = weight;
+    else if (name == "*")
+      any_weight = weight;
   }
   if (gzip_weight < 0) gzip_weight = any_weight;
   if (brotli_weight < 0) brotli_weight = any_weight;
@@ -94,9 +99,10 @@ bool is_compressible(std::string_view content_type) {
   if (type == "text/event-stream") return false;
   if (type.starts_with("text/")) return true;
   static constexpr std::string_view kTypes[] = {
-      "application/json",       "application/javascript", "application/xml",       "application/yaml",
-      "application/x-ndjson",   "application/wasm",       "application/ld+json",   "application/problem+json",
-      "application/manifest+json", "image/svg+xml",       "application/xhtml+xml", "application/rss+xml",
+      "application/json",    "application/javascript",   "application/xml",
+      "application/yaml",    "application/x-ndjson",     "application/wasm",
+      "application/ld+json", "application/problem+json", "application/manifest+json",
+      "image/svg+xml",       "application/xhtml+xml",    "application/rss+xml",
   };
   return std::ranges::find(kTypes, type) != std::end(kTypes);
 }

@@ -45,7 +45,8 @@ std::optional<std::time_t> parse_http_date(std::string_view text) {
   return timegm(&parts);
 }
 
-bool not_modified(std::string_view if_none_match, std::string_view if_modified_since, const Validators& current) {
+bool not_modified(std::string_view if_none_match, std::string_view if_modified_since,
+                  const Validators& current) {
   if (!if_none_match.empty()) return !current.etag.empty() && etag_listed(if_none_match, current.etag);
   if (if_modified_since.empty() || !current.modified) return false;
   const auto since = parse_http_date(if_modified_since);

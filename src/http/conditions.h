@@ -20,7 +20,8 @@ struct Validators {
   std::optional<std::time_t> modified;
 };
 // True when a GET is answered 304.
-bool not_modified(std::string_view if_none_match, std::string_view if_modified_since, const Validators& current);
+bool not_modified(std::string_view if_none_match, std::string_view if_modified_since,
+                  const Validators& current);
 // True when Range may be honoured. Strong comparison (§13.1.5).
 bool range_applies(std::string_view if_range, const Validators& current);
 

@@ -24,8 +24,8 @@ class Connection final : public Request, private BodyWriter, public LaneMember {
   enum class Admission { normal, overloaded };
 
   // Registers itself with the lane. `lane` outlives it.
-  Connection(Lane& lane, std::unique_ptr<Transport> transport, std::string remote_address, Admission admission,
-             const boost::asio::any_io_executor& executor);
+  Connection(Lane& lane, std::unique_ptr<Transport> transport, std::string remote_address,
+             Admission admission, const boost::asio::any_io_executor& executor);
   ~Connection() override;
 
   // Serves until the connection has ended. Once.
@@ -123,13 +123,13 @@ class Connection final : public Request, private BodyWriter, public LaneMember {
   Router::Match match_;
   std::string id_;
   std::size_t head_bytes_ = 0;
-  std::size_t consumed_ = 0;         // bytes of in_ that the last piece of the body still lies in
+  std::size_t consumed_ = 0;  // bytes of in_ that the last piece of the body still lies in
   std::uint64_t body_received_ = 0;
   BodyState body_ = BodyState::open;
   bool head_request_ = false;
-  bool wants_continue_ = false;      // the client holds its body back (RFC 9110 §10.1.1)
+  bool wants_continue_ = false;  // the client holds its body back (RFC 9110 §10.1.1)
   bool keep_alive_ = false;
-  bool chunked_ = false;             // the stream being written is sent in chunks
+  bool chunked_ = false;  // the stream being written is sent in chunks
 };
 
 // A small answer of the library's own, for what has no Errc.

@@ -57,7 +57,8 @@ awaitable<Response> Connection::call(const Handler& handler) {
   } catch (const std::exception& e) {
     log::error("request {} {} {}: the handler threw: {}", id_, head_.method(), path(), e.what());
   } catch (...) {
-    log::error("request {} {} {}: the handler threw something that is no exception", id_, head_.method(), path());
+    log::error("request {} {} {}: the handler threw something that is no exception", id_, head_.method(),
+               path());
   }
   co_return render(Error());
 }

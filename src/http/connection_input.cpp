@@ -22,7 +22,8 @@ bool is_sane_id(std::string_view id) {
 
 Error too_large(std::uint64_t limit) {
   return Error(Errc::payload_too_large, "payload_too_large",
-               {fmt::format("The body is larger than {} bytes.", limit), fmt::format("请求体超过 {} 字节。", limit)})
+               {fmt::format("The body is larger than {} bytes.", limit),
+                fmt::format("请求体超过 {} 字节。", limit)})
       .with("limit_bytes", limit);
 }
 
@@ -75,8 +76,10 @@ std::optional<Connection::HeadOutcome> Connection::parse_head() {
 
 void Connection::take_id() {
   const std::string_view given = head_.field("x-request-id");
-  if (is_sane_id(given)) id_.assign(given);
-  else lane_.make_id(id_);
+  if (is_sane_id(given))
+    id_.assign(given);
+  else
+    lane_.make_id(id_);
 }
 
 // What RFC 9112 asks a server to refuse and Beast lets through, before any handler sees it.
@@ -94,7 +97,8 @@ std::optional<Response> Connection::refuse_head() {
     if (head_.count("content-length") > 0 || head_.version() < 11)
       return malformed("bad_framing", {"The length of the body is ambiguous.", "请求体的长度有歧义。"});
     if (!equals_ignoring_case(head_.field("transfer-encoding"), "chunked"))
-      return plain_problem(501, "unsupported_transfer_coding", "Only the chunked transfer coding is understood.");
+      return plain_problem(501, "unsupported_transfer_coding",
+                           "Only the chunked transfer coding is understood.");
   }
   // Equal duplicates are allowed to be merged; refusing them leaves no room for another reading.
   if (head_.count("content-length") > 1 || head_.field("content-length").find(',') != std::string_view::npos)
@@ -221,8 +225,10 @@ awaitable<bool> Connection::wait(Wakeup& wake, std::chrono::milliseconds limit) 
   using boost::asio::experimental::awaitable_operators::operator||;
   if (gone_ || lane_.draining) co_return false;
   waiting_ = &wake;
-  if (in_.size() < site_.options.header_limit) co_await (wake.wait_for(limit) || watch());
-  else co_await wake.wait_for(limit);
+  if (in_.size() < site_.options.header_limit)
+    co_await (wake.wait_for(limit) || watch());
+  else
+    co_await wake.wait_for(limit);
   waiting_ = nullptr;
   co_return !gone_ && !lane_.draining;
 }

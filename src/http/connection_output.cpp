@@ -44,8 +44,10 @@ awaitable<void> Connection::send(Response response) {
 void Connection::begin_head(int status) {
   append_status_line(out_, status);
   out_.append(lane_.date_line()).append("X-Request-Id: ").append(id_).append("\r\n");
-  if (!keep_alive_) out_ += "Connection: close\r\n";
-  else if (head_.version() < 11) out_ += "Connection: keep-alive\r\n";
+  if (!keep_alive_)
+    out_ += "Connection: close\r\n";
+  else if (head_.version() < 11)
+    out_ += "Connection: keep-alive\r\n";
   if (site_.cors.enabled()) site_.cors.append_lines(out_, header("origin"));
 }
 
@@ -81,8 +83,10 @@ awaitable<void> Connection::send_memory(const Response& response, std::string_vi
     body = *coded;
     append_header(out_, "Content-Encoding", coding_name(coding));
   }
-  if (is_bodyless(status)) body = {};
-  else append_content_length(out_, body.size());
+  if (is_bodyless(status))
+    body = {};
+  else
+    append_content_length(out_, body.size());
   out_ += "\r\n";
   if (head_request_) body = {};
   co_await flush(body);
@@ -127,7 +131,8 @@ awaitable<void> Connection::send_file(const Response& response, const FileBody& 
   std::optional<FileReply> file = FileReply::open(body.path);
   if (!file) {
     log::warn("request {}: the file to send is not there", id_);
-    const Response missing = render(Error(Errc::not_found, "not_found", {"The file is gone.", "文件不存在。"}));
+    const Response missing =
+        render(Error(Errc::not_found, "not_found", {"The file is gone.", "文件不存在。"}));
     const auto* text = std::get_if<std::string>(&missing.body);
     co_await send_memory(missing, text != nullptr ? std::string_view(*text) : std::string_view());
     co_return;
@@ -161,8 +166,9 @@ awaitable<void> Connection::send_file(const Response& response, const FileBody& 
     append_header(out_, "Content-Type", body.content_type);
   }
   if (status == 206)
-    append_header(out_, "Content-Range", fmt::format("bytes {}-{}/{}", file->range.first,
-                                                     file->range.first + file->range.size - 1, file->size()));
+    append_header(out_, "Content-Range",
+                  fmt::format("bytes {}-{}/{}", file->range.first, file->range.first + file->range.size - 1,
+                              file->size()));
   if (coding != Coding::identity) {
     co_await send_file_coded(body, *file, coding);
     co_return;

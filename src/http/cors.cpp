@@ -27,7 +27,8 @@ void Cors::append_lines(std::string& out, std::string_view origin) const {
 }
 
 HeaderList Cors::preflight(std::string_view requested_headers, std::string_view methods) const {
-  HeaderList headers{{"Access-Control-Allow-Methods", std::string(methods)}, {"Access-Control-Max-Age", "600"}};
+  HeaderList headers{{"Access-Control-Allow-Methods", std::string(methods)},
+                     {"Access-Control-Max-Age", "600"}};
   if (!requested_headers.empty())
     headers.emplace_back("Access-Control-Allow-Headers", std::string(requested_headers));
   headers.emplace_back("Vary", "Access-Control-Request-Headers");

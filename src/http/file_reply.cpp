@@ -14,7 +14,7 @@ std::optional<FileReply> FileReply::open(const std::string& path) {
   if (descriptor < 0) return std::nullopt;
   FileReply file;
   file.descriptor_ = descriptor;
-  struct stat facts {};
+  struct stat facts{};
   if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) return std::nullopt;
   file.size_ = static_cast<std::uint64_t>(facts.st_size);
   file.modified_ = facts.st_mtime;

@@ -32,8 +32,10 @@ void append_headers(std::string& out, const HeaderList& headers, EtagForm etag) 
   for (const auto& [name, value] : headers) {
     const auto same = [&](std::string_view ours) { return equals_ignoring_case(ours, name); };
     if (std::ranges::any_of(kOurs, same)) continue;
-    if (etag == EtagForm::weak && same("etag") && value.starts_with('"')) append_header(out, name, "W/" + value);
-    else append_header(out, name, value);
+    if (etag == EtagForm::weak && same("etag") && value.starts_with('"'))
+      append_header(out, name, "W/" + value);
+    else
+      append_header(out, name, value);
   }
 }
 

@@ -78,7 +78,8 @@ bool read_part_header(std::string_view text, PartHeader& header) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(end + 2);
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0 || line.find('\0') != std::string_view::npos) return false;
+    if (colon == std::string_view::npos || colon == 0 || line.find('\0') != std::string_view::npos)
+      return false;
     const std::string_view name = line.substr(0, colon);
     const std::string_view value = trim(line.substr(colon + 1));
     if (equals_ignoring_case(name, "content-disposition")) {
@@ -167,7 +168,7 @@ Result<std::optional<MultipartParser::Event>> MultipartParser::take_delimiter() 
   const std::size_t padding = std::min(after.find_first_not_of(" \t"), after.size());
   const std::string_view line_end = after.substr(padding, 2);
   const bool closes = after.starts_with("--");
-  const bool opens = line_end == "\r\n";
+  const bool opens = line_end == "\r\n" && padding <= kPaddingMax;
   if (!closes && !opens) {
     const bool undecided = after == "-" || (line_end.size() < 2 && (line_end.empty() || line_end == "\r"));
     if (undecided && padding <= kPaddingMax) return Event::need_more;

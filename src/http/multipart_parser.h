@@ -23,7 +23,7 @@ class MultipartParser {
     header,     // `header()` is the new part's
     data,       // `data()` is the next piece of the part, not empty
     part_end,
-    end,        // after the last part; what follows it is ignored
+    end,  // after the last part; what follows it is ignored
   };
 
   explicit MultipartParser(const std::string& boundary);
@@ -45,10 +45,10 @@ class MultipartParser {
 
   const std::string delimiter_;  // CRLF, two dashes, boundary
   std::string buffer_;
-  std::size_t used_ = 0;         // bytes of buffer_ that were handed out
+  std::size_t used_ = 0;  // bytes of buffer_ that were handed out
   State state_ = State::preamble;
   bool in_part_ = false;
-  bool at_line_end_ = false;     // the line end after a part's header is still at the front of the rest
+  bool at_line_end_ = false;  // the line end after a part's header is still at the front of the rest
   int parts_ = 0;
   PartHeader header_;
   std::string_view data_;

@@ -32,7 +32,8 @@ class PlainTransport final : public Transport {
 
   std::size_t write_now(Buffers buffers, error_code& ec) override { return socket_.write_some(buffers, ec); }
 
-  awaitable<std::size_t> send_file(int file, std::uint64_t offset, std::uint64_t size, error_code& ec) override {
+  awaitable<std::size_t> send_file(int file, std::uint64_t offset, std::uint64_t size,
+                                   error_code& ec) override {
     for (;;) {
       off_t position = static_cast<off_t>(offset);
       const ssize_t sent = ::sendfile(socket_.native_handle(), file, &position, size);
@@ -54,7 +55,9 @@ class PlainTransport final : public Transport {
     co_return;
   }
 
-  awaitable<std::size_t> discard(asio::mutable_buffer buffer, error_code& ec) override { return read(buffer, ec); }
+  awaitable<std::size_t> discard(asio::mutable_buffer buffer, error_code& ec) override {
+    return read(buffer, ec);
+  }
 
   std::size_t available() const override {
     error_code ignored;

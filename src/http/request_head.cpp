@@ -57,7 +57,8 @@ void RequestHead::add_field(std::string_view name, std::string_view value) {
 
 bool RequestHead::resolve_target() {
   std::string_view text = target();
-  if (const std::size_t scheme = text.find("://"); scheme != std::string_view::npos && !text.starts_with('/')) {
+  if (const std::size_t scheme = text.find("://");
+      scheme != std::string_view::npos && !text.starts_with('/')) {
     const std::size_t start = text.find_first_of("/?", scheme + 3);
     if (start == std::string_view::npos || text[start] != '/') {
       target_ = keep("/");
@@ -107,7 +108,8 @@ std::optional<std::string> RequestHead::query(std::string_view name) const {
       if (raw_name.find_first_of("%+") == std::string_view::npos) continue;
       if (const auto decoded = decode_query(raw_name); !decoded || *decoded != name) continue;
     }
-    const std::string_view value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
     // A value that is no valid encoding is handed on as it was sent: the handler's own check names it.
     return decode_query(value).value_or(std::string(value));
   }

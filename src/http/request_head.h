@@ -24,12 +24,12 @@ class RequestHead {
   bool resolve_target();
 
   std::string_view method() const { return at(method_); }
-  std::string_view target() const { return at(target_); }      // path and query, as sent
-  std::string_view raw_path() const;                            // as sent, without the query
+  std::string_view target() const { return at(target_); }  // path and query, as sent
+  std::string_view raw_path() const;                       // as sent, without the query
   std::string_view path() const { return decoded_ ? std::string_view(*decoded_) : raw_path(); }
-  int version() const { return version_; }                      // 10 or 11
+  int version() const { return version_; }  // 10 or 11
 
-  std::string_view field(std::string_view name) const;          // case-insensitive; the first; "" if absent
+  std::string_view field(std::string_view name) const;  // case-insensitive; the first; "" if absent
   std::size_t count(std::string_view name) const;
   std::optional<std::string> query(std::string_view name) const;
   std::string_view cookie(std::string_view name) const;

@@ -2,15 +2,16 @@
 
 namespace fluxgate::http {
 
-void RequestParser::on_request_impl(boost::beast::http::verb, string_view method, string_view target, int version,
-                                    error_code& ec) {
+void RequestParser::on_request_impl(boost::beast::http::verb, string_view method, string_view target,
+                                    int version, error_code& ec) {
   head_.set_request_line(method, target, version);
   ec = {};
 }
 
 void RequestParser::on_response_impl(int, string_view, int, error_code& ec) { ec = {}; }
 
-void RequestParser::on_field_impl(boost::beast::http::field, string_view name, string_view value, error_code& ec) {
+void RequestParser::on_field_impl(boost::beast::http::field, string_view name, string_view value,
+                                  error_code& ec) {
   // Trailer fields are read over: none of ours means anything (RFC 9110 §6.5.1).
   if (in_header_) head_.add_field(name, value);
   ec = {};

@@ -101,7 +101,8 @@ class Search {
   }
 
   void allowed(std::string_view method) {
-    if (std::ranges::find(match_.allowed, method) == match_.allowed.end()) match_.allowed.emplace_back(method);
+    if (std::ranges::find(match_.allowed, method) == match_.allowed.end())
+      match_.allowed.emplace_back(method);
   }
 
   std::string_view method_;

@@ -29,12 +29,12 @@ class Connection;  // internal
 class Request {
  public:
   virtual ~Request() = default;
-  virtual std::string_view method() const = 0;          // "GET"; HEAD is presented as GET
-  virtual std::string_view target() const = 0;          // as sent: path and query
-  virtual std::string_view path() const = 0;            // percent-decoded
+  virtual std::string_view method() const = 0;  // "GET"; HEAD is presented as GET
+  virtual std::string_view target() const = 0;  // as sent: path and query
+  virtual std::string_view path() const = 0;    // percent-decoded, UTF-8, without dot segments
   virtual std::string_view header(std::string_view name) const = 0;  // case-insensitive; "" if absent
-  virtual std::string_view remote_address() const = 0;  // "203.0.113.9"
-  virtual std::string_view id() const = 0;              // X-Request-Id, taken over or made
+  virtual std::string_view remote_address() const = 0;               // "203.0.113.9"
+  virtual std::string_view id() const = 0;                           // X-Request-Id, taken over or made
   // The decoded value of the first query parameter of that name.
   virtual std::optional<std::string> query(std::string_view name) const = 0;
   // The decoded value of {name} in the route's pattern; the pattern must have it.
@@ -69,12 +69,15 @@ class BodyWriter {
 };
 
 struct FileBody {
-  std::string path;         // regular file; sent with sendfile where possible, ranges honoured (RFC 9110 §14)
+  std::string path;  // regular file; sent with sendfile where possible, ranges honoured (RFC 9110 §14)
   std::string content_type;
-  std::string etag;         // without quotes; "" = none
+  std::string etag;  // without quotes; "" = none
 };
 using StreamBody = std::function<awaitable<void>(BodyWriter&)>;  // copied into the connection
 
+// A GET's answer with status 200 and an "ETag" header becomes a 304 when the client has that version.
+// Content-Length, Transfer-Encoding, Connection, Date and X-Request-Id are the server's: handlers' are
+// dropped.
 struct Response {
   int status = 200;
   HeaderList headers;
@@ -85,7 +88,8 @@ struct Response {
 
   static Response json(const boost::json::value& value, int status = 200);
   static Response json_text(std::string text, int status = 200);
-  static Response text(std::string text, std::string content_type = "text/plain; charset=utf-8", int status = 200);
+  static Response text(std::string text, std::string content_type = "text/plain; charset=utf-8",
+                       int status = 200);
   static Response file(FileBody file);
   static Response stream(std::string content_type, StreamBody body);
   static Response redirect(std::string location, int status = 302);
@@ -99,8 +103,10 @@ struct Response {
 using Handler = std::function<awaitable<Result<Response>>(Request&)>;
 
 // Routes by method and pattern: literal segments, "{name}" for one segment, "{name:int}" for digits
-// only, "{name:rest}" for the remaining path. Literals win over parameters. A path that is known with
-// other methods gives 405 with Allow. Filled before the server starts, then read-only.
+// only (at most 18), "{name:rest}" for the remaining path, which may be empty. Literals win over
+// parameters; at most 8 of these in a pattern. Segments are decoded after the path was split, so that
+// "%2F" stays inside its segment. A path that is known with other methods gives 405 with Allow, and
+// OPTIONS its list. Filled before the server starts, then read-only.
 class Router {
  public:
   Router();
@@ -126,26 +132,27 @@ class Router {
 };
 
 struct Router::Match {
-  const Handler* handler = nullptr;               // null: see allowed
+  const Handler* handler = nullptr;  // null: see allowed
   std::vector<std::pair<std::string, std::string>> params;
-  std::vector<std::string> allowed;               // methods, when the path is known with others
+  std::vector<std::string> allowed;  // methods, when the path is known with others
 };
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 0;                         // 0 = any free port
+  std::uint16_t port = 0;  // 0 = any free port
   int threads = 2;
   std::size_t header_limit = 16 * 1024;
-  std::chrono::milliseconds header_timeout{10'000};   // from the first byte of a request to the end of its header
-  std::chrono::milliseconds body_timeout{30'000};     // between two pieces of a body
-  std::chrono::milliseconds idle_timeout{75'000};     // keep-alive
-  std::chrono::milliseconds write_timeout{60'000};    // for each piece written
+  std::chrono::milliseconds header_timeout{10'000};  // from a request's first byte to its header's end
+  std::chrono::milliseconds body_timeout{30'000};    // between two pieces of a body
+  std::chrono::milliseconds idle_timeout{75'000};    // keep-alive
+  std::chrono::milliseconds write_timeout{60'000};   // for each piece written
   std::size_t max_connections = 20'000;
-  std::vector<std::string> cors_origins;          // empty = no CORS headers; "*" = any
+  std::vector<std::string> cors_origins;  // empty = no CORS headers; "*" = any
   std::vector<std::string> cors_expose;
-  std::string tls_certificate, tls_key;           // PEM files; both or neither
+  std::string tls_certificate, tls_key;  // PEM files; both or neither
   // Whether the body of one answer is sent as brotli or gzip where the client takes it: text types of
-  // 1 KiB and more.
+  // 1 KiB and more (files up to 256 KiB). Its ETag then becomes a weak one. What is sent often is best
+  // given as a shared string or a file: those are compressed once.
   bool compress = true;
 };
 
@@ -159,13 +166,16 @@ class Server {
 
   // Binds and starts the threads. Throws std::runtime_error naming host and port when it cannot bind.
   void start();
-  std::uint16_t port() const;                     // the bound port
-  // The executor of I/O thread `index`; work posted there runs beside its connections.
+  std::uint16_t port() const;  // the bound port
+  // The executor of I/O thread `index`; work posted there runs beside its connections. Lives as long as
+  // the Server; runs nothing any more once `stop` has returned.
   boost::asio::any_io_executor executor(int index) const;
   int threads() const;
 
   // Stops accepting, lets requests in flight end, then closes what is left after `deadline`.
-  // Blocks until the threads have ended; safe to call twice. Not from an I/O thread.
+  // Blocks until the threads have ended; safe to call twice. Not from an I/O thread. A handler is never
+  // cancelled, whatever the deadline: its client is gone, but a transaction it waits for ends properly.
+  // So handlers bound their own waits.
   void stop(std::chrono::milliseconds deadline);
   // Begins the drain without waiting: no new connections, "Connection: close" on answers, streams told.
   void drain();

@@ -13,7 +13,8 @@ using asio::redirect_error;
 
 class TlsTransport final : public Transport {
  public:
-  TlsTransport(asio::ip::tcp::socket socket, asio::ssl::context& context) : stream_(std::move(socket), context) {}
+  TlsTransport(asio::ip::tcp::socket socket, asio::ssl::context& context)
+      : stream_(std::move(socket), context) {}
 
   awaitable<void> handshake(error_code& ec) override {
     return stream_.async_handshake(asio::ssl::stream_base::server, redirect_error(use_awaitable, ec));
@@ -34,7 +35,8 @@ class TlsTransport final : public Transport {
     return 0;
   }
 
-  awaitable<std::size_t> send_file(int file, std::uint64_t offset, std::uint64_t size, error_code& ec) override {
+  awaitable<std::size_t> send_file(int file, std::uint64_t offset, std::uint64_t size,
+                                   error_code& ec) override {
     if (file_buffer_.empty()) file_buffer_.resize(64 * 1024);
     const std::size_t wanted = std::min<std::uint64_t>(size, file_buffer_.size());
     const ssize_t got = ::pread(file, file_buffer_.data(), wanted, static_cast<off_t>(offset));

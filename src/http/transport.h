@@ -34,7 +34,8 @@ class Transport {
   virtual std::size_t write_now(Buffers buffers, error_code& ec) = 0;
   // Sends one piece of a file, at most `size` bytes of it from `offset`; 0 without error when the file
   // is shorter than that.
-  virtual awaitable<std::size_t> send_file(int file, std::uint64_t offset, std::uint64_t size, error_code& ec) = 0;
+  virtual awaitable<std::size_t> send_file(int file, std::uint64_t offset, std::uint64_t size,
+                                           error_code& ec) = 0;
   // Says goodbye: close_notify in TLS, then the end of our direction.
   virtual awaitable<void> shutdown() = 0;
   // Raw bytes, without TLS: for reading over what the peer still sends after `shutdown`.

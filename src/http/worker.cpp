@@ -24,8 +24,8 @@ constexpr std::size_t kRefusedAtOnce = 64;
 
 // Fine enough for the shortest time-out, and never a burden.
 std::chrono::milliseconds sweep_period(const ServerOptions& options) {
-  const auto shortest = std::min({options.header_timeout, options.body_timeout, options.idle_timeout,
-                                  options.write_timeout});
+  const auto shortest =
+      std::min({options.header_timeout, options.body_timeout, options.idle_timeout, options.write_timeout});
   return std::clamp<std::chrono::milliseconds>(shortest / 8, 5ms, 500ms);
 }
 
@@ -109,8 +109,8 @@ void Worker::admit(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true), ec);
   const tcp::endpoint remote = socket.remote_endpoint(ec);
   if (ec) return;  // left before it was served
-  auto transport = site_.tls ? make_tls_transport(std::move(socket), *site_.tls)
-                             : make_plain_transport(std::move(socket));
+  auto transport =
+      site_.tls ? make_tls_transport(std::move(socket), *site_.tls) : make_plain_transport(std::move(socket));
   auto connection = std::make_unique<Connection>(lane_, std::move(transport), text_of(remote.address()),
                                                  admission, context_.get_executor());
   connections_.spawn("connection", serve(std::move(connection)));

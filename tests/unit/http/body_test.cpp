@@ -35,10 +35,12 @@ Router routes() {
 }
 
 std::string post_head(std::string_view target, std::size_t length, std::string_view headers = "") {
-  return fmt::format("POST {} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n{}\r\n", target, length, headers);
+  return fmt::format("POST {} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n{}\r\n", target, length,
+                     headers);
 }
 std::string chunked(std::string_view target, std::string_view chunks) {
-  return fmt::format("POST {} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n{}", target, chunks);
+  return fmt::format("POST {} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n{}", target,
+                     chunks);
 }
 
 TEST(Body, IsReadUpToItsLimitAndNotBeyond) {
@@ -63,7 +65,8 @@ TEST(Body, IsRefusedByItsAnnouncedLengthBeforeItIsSent) {
 TEST(Body, ArrivesInChunksWithExtensionsAndTrailers) {
   TestServer server(routes());
   Client client(server.port());
-  EXPECT_EQ("8", client.ask(chunked("/count", "3\r\nabc\r\n5;ext=1\r\ndefgh\r\n0\r\nX-Trailer: 1\r\n\r\n")).body);
+  EXPECT_EQ("8",
+            client.ask(chunked("/count", "3\r\nabc\r\n5;ext=1\r\ndefgh\r\n0\r\nX-Trailer: 1\r\n\r\n")).body);
   EXPECT_EQ("0", client.ask(chunked("/pieces", "0\r\n\r\n")).body);
   for (const char c : chunked("/count", "1\r\na\r\nA\r\n0123456789\r\n0\r\n\r\n")) client.send({&c, 1});
   EXPECT_EQ("11", client.read_answer().body);
@@ -81,7 +84,8 @@ TEST(Body, HoldsItsLimitInChunksToo) {
 
 TEST(Body, ThatIsMalformedOrCutOffIsABadRequest) {
   TestServer server(routes());
-  for (const std::string_view chunks : {"x\r\n", "3\r\nabcd\r\n", "-1\r\n", "fffffffffffffffff\r\n", "3\r\nabc\r\n"}) {
+  for (const std::string_view chunks :
+       {"x\r\n", "3\r\nabcd\r\n", "-1\r\n", "fffffffffffffffff\r\n", "3\r\nabc\r\n"}) {
     Client client(server.port());
     client.send(chunked("/count", chunks));
     client.finish_sending();

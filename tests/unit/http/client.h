@@ -15,7 +15,7 @@ struct Answer {
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;                                          // chunks joined
 
-  std::string header(std::string_view name) const;           // the first; "" if absent
+  std::string header(std::string_view name) const;  // the first; "" if absent
 };
 
 // Blocking, with a ten-second limit on every read: a test that hangs fails with a message instead.
@@ -26,12 +26,12 @@ class Client {
   Client(const Client&) = delete;
 
   void send(std::string_view bytes);
-  void finish_sending();                       // half-close
+  void finish_sending();  // half-close
   void close();
   // One whole answer; `to_head` when the request was HEAD. Status 0 when the connection ended instead.
   Answer read_answer(bool to_head = false);
   std::string read_until(std::string_view end);  // up to and including it, or what came before the end
-  std::string read_all();                      // until the server closes
+  std::string read_all();                        // until the server closes
   bool is_closed() { return read_all().empty(); }
   Answer ask(std::string_view request) {
     send(request);

@@ -63,7 +63,8 @@ Router file_routes(const std::string& path, const std::string& type, const std::
 
 TEST(File, IsSentWholeWithItsValidators) {
   const Folder folder;
-  for (const std::size_t size : {std::size_t{0}, std::size_t{10}, std::size_t{65'537}, std::size_t{5'000'000}}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{10}, std::size_t{65'537}, std::size_t{5'000'000}}) {
     const std::string content = letters(size);
     TestServer server(file_routes(folder.write("f", content), "image/png"));
     Client client(server.port());
@@ -248,9 +249,10 @@ TEST(Compression, GivesBackTheSameTextInEachCoding) {
     EXPECT_EQ("br", answer.header("content-encoding"));
     std::string out(8000, '\0');
     std::size_t size = out.size();
-    EXPECT_EQ(BROTLI_DECODER_RESULT_SUCCESS,
-              BrotliDecoderDecompress(answer.body.size(), reinterpret_cast<const std::uint8_t*>(answer.body.data()),
-                                      &size, reinterpret_cast<std::uint8_t*>(out.data())));
+    EXPECT_EQ(
+        BROTLI_DECODER_RESULT_SUCCESS,
+        BrotliDecoderDecompress(answer.body.size(), reinterpret_cast<const std::uint8_t*>(answer.body.data()),
+                                &size, reinterpret_cast<std::uint8_t*>(out.data())));
     EXPECT_EQ(letters(5000), out.substr(0, size));
   }
 }

@@ -12,7 +12,8 @@ using namespace test;
 
 // Runs the parser over `pieces`; a line per part ("name|file|type|data"), "cut" at the end when the last
 // boundary is missing, "error:…" when it was refused.
-std::vector<std::string> parse(const std::vector<std::string_view>& pieces, const std::string& boundary = "B") {
+std::vector<std::string> parse(const std::vector<std::string_view>& pieces,
+                               const std::string& boundary = "B") {
   MultipartParser parser(boundary);
   std::vector<std::string> parts;
   std::size_t fed = 0;
@@ -77,15 +78,17 @@ TEST(Multipart, SkipsAPreambleAndTakesAnEmptyForm) {
 }
 
 TEST(Multipart, TreatsANestedMultipartAsData) {
-  EXPECT_EQ((std::vector<std::string>{"f||multipart/mixed; boundary=C|--C\r\n\r\nx\r\n--C--\r\n;"}),
-            parse({"--B\r\nContent-Disposition: form-data; name=f\r\nContent-Type: multipart/mixed; boundary=C"
-                   "\r\n\r\n--C\r\n\r\nx\r\n--C--\r\n\r\n--B--"}));
+  EXPECT_EQ(
+      (std::vector<std::string>{"f||multipart/mixed; boundary=C|--C\r\n\r\nx\r\n--C--\r\n;"}),
+      parse({"--B\r\nContent-Disposition: form-data; name=f\r\nContent-Type: multipart/mixed; boundary=C"
+             "\r\n\r\n--C\r\n\r\nx\r\n--C--\r\n\r\n--B--"}));
 }
 
 TEST(Multipart, RefusesPartsItCannotName) {
   for (const std::string_view header :
-       {"Content-Type: text/plain", "Content-Disposition: attachment; name=a", "Content-Disposition: form-data",
-        "no colon", "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b"}) {
+       {"Content-Type: text/plain", "Content-Disposition: attachment; name=a",
+        "Content-Disposition: form-data", "no colon",
+        "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b"}) {
     const std::string form = fmt::format("--B\r\n{}\r\n\r\nx\r\n--B--", header);
     EXPECT_EQ("error", parse({form}).back()) << header;
   }
@@ -104,8 +107,9 @@ TEST(Multipart, BoundsHeadersAndTheNumberOfParts) {
 TEST(Multipart, FindsTheBoundaryInTheContentType) {
   EXPECT_EQ("abc", multipart_boundary("multipart/form-data; boundary=abc"));
   EXPECT_EQ("a b:c", multipart_boundary("Multipart/Form-Data; charset=utf-8; Boundary=\"a b:c\""));
-  for (const std::string_view type : {"", "application/json", "multipart/mixed; boundary=a", "multipart/form-data",
-                                      "multipart/form-data; boundary=", "multipart/form-data; boundary=\"a\x01\""})
+  for (const std::string_view type :
+       {"", "application/json", "multipart/mixed; boundary=a", "multipart/form-data",
+        "multipart/form-data; boundary=", "multipart/form-data; boundary=\"a\x01\""})
     EXPECT_EQ(std::nullopt, multipart_boundary(type)) << type;
   EXPECT_EQ(std::nullopt, multipart_boundary("multipart/form-data; boundary=" + std::string(71, 'x')));
 }

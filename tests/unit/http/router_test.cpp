@@ -9,11 +9,12 @@ using namespace test;
 
 // Answers with the method, a name for the route and its parameters.
 Handler named(std::string name, std::vector<std::string> params = {}) {
-  return [name = std::move(name), params = std::move(params)](Request& request) -> awaitable<Result<Response>> {
-    std::string out = name;
-    for (const std::string& param : params) out += fmt::format(" {}={}", param, request.param(param));
-    co_return Response::text(std::move(out));
-  };
+  return
+      [name = std::move(name), params = std::move(params)](Request& request) -> awaitable<Result<Response>> {
+        std::string out = name;
+        for (const std::string& param : params) out += fmt::format(" {}={}", param, request.param(param));
+        co_return Response::text(std::move(out));
+      };
 }
 
 Router table() {
@@ -70,8 +71,8 @@ TEST(Router, FindsTheMostExactRoute) {
 TEST(Router, SaysNotFoundForUnknownPaths) {
   TestServer server(table());
   Client client(server.port());
-  for (const std::string_view target :
-       {"/nothing", "/task", "/task/", "/task/1/", "/static", "/task/1/file", "/TASK/1", "//task/1", "/a/b/d"}) {
+  for (const std::string_view target : {"/nothing", "/task", "/task/", "/task/1/", "/static", "/task/1/file",
+                                        "/TASK/1", "//task/1", "/a/b/d"}) {
     const Answer answer = client.ask(get(target));
     EXPECT_EQ(404, answer.status) << target;
     EXPECT_EQ(R"({"code":"not_found"})", answer.body) << target;
@@ -137,7 +138,8 @@ TEST(Router, AsksTheFallbackForEveryOtherPath) {
 TEST(Router, ListsItsRoutes) {
   auto routes = table().routes();
   EXPECT_EQ(10u, routes.size());
-  EXPECT_NE(routes.end(), std::ranges::find(routes, std::pair<std::string, std::string>("DELETE", "/task/{id}")));
+  EXPECT_NE(routes.end(),
+            std::ranges::find(routes, std::pair<std::string, std::string>("DELETE", "/task/{id}")));
 }
 
 TEST(Request, ShowsQueryCookiesAndHeaders) {
@@ -145,12 +147,14 @@ TEST(Request, ShowsQueryCookiesAndHeaders) {
   router.get("/q", [](Request& request) -> awaitable<Result<Response>> {
     co_return Response::text(fmt::format(
         "{}|{}|{}|{}|{}|{}|{}", request.query("a").value_or("-"), request.query("b c").value_or("-"),
-        request.query("none").value_or("-"), request.cookie("token"), request.cookie("x"), request.header("X-TEST"),
-        request.remote_address()));
+        request.query("none").value_or("-"), request.cookie("token"), request.cookie("x"),
+        request.header("X-TEST"), request.remote_address()));
   });
   TestServer server(std::move(router));
-  EXPECT_EQ("1 2|你&|-|t0|q|yes|127.0.0.1",
-            server.ask(get("/q?x&a=1+2&a=3&b%20c=%E4%BD%A0%26", "Cookie: token=t0; x=\"q\"\r\nx-test:  yes \r\n")).body);
+  EXPECT_EQ(
+      "1 2|你&|-|t0|q|yes|127.0.0.1",
+      server.ask(get("/q?x&a=1+2&a=3&b%20c=%E4%BD%A0%26", "Cookie: token=t0; x=\"q\"\r\nx-test:  yes \r\n"))
+          .body);
 }
 
 TEST(Request, TakesOverASaneRequestIdAndReplacesOthers) {

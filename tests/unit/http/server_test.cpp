@@ -53,7 +53,8 @@ TEST(Server, AnswersPipelinedRequestsInTheirOrder) {
   TestServer server(basic_routes());
   Client client(server.port());
   std::string requests;
-  for (int i = 0; i < 50; ++i) requests += get(fmt::format("/who/me/{}", i)) + post("/echo", std::to_string(i));
+  for (int i = 0; i < 50; ++i)
+    requests += get(fmt::format("/who/me/{}", i)) + post("/echo", std::to_string(i));
   client.send(requests);
   for (int i = 0; i < 50; ++i) {
     EXPECT_EQ(fmt::format("me {}", i), client.read_answer().body);
