@@ -57,6 +57,7 @@ struct Options {
   std::string link_secret;                     // 32 bytes
   std::uint64_t upload_limit = 10 * 1024 * 1024;
   std::uint64_t result_limit = 512ull * 1024 * 1024;
+  std::vector<std::string> own_origins = {};   // absolute links on these are ours: "https://media.example"
   std::int64_t max_pixels = 100'000'000;
   Millis link_lifetime_ms = 7ll * 24 * 3600 * 1000;
   int media_threads = 1;

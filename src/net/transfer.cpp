@@ -206,14 +206,26 @@ int Transfer::before_request(void* self, char* address, char*, int, int) {
   return CURL_PREREQFUNC_OK;
 }
 
+template <class Receiver>
+bool Transfer::shielded(Receiver receiver) {
+  try {
+    return receiver();
+  } catch (...) {
+    thrown_ = std::current_exception();
+    return stop(Stop::thrown);
+  }
+}
+
 std::size_t Transfer::on_header(char* data, std::size_t one, std::size_t size, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
-  return transfer.take_header({data, one * size}) ? one * size : CURL_WRITEFUNC_ERROR;
+  const bool taken = transfer.shielded([&] { return transfer.take_header({data, one * size}); });
+  return taken ? one * size : CURL_WRITEFUNC_ERROR;
 }
 
 std::size_t Transfer::on_body(char* data, std::size_t one, std::size_t size, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
-  return transfer.take_body({data, one * size}) ? one * size : CURL_WRITEFUNC_ERROR;
+  const bool taken = transfer.shielded([&] { return transfer.take_body({data, one * size}); });
+  return taken ? one * size : CURL_WRITEFUNC_ERROR;
 }
 
 // ---- the answer ----
@@ -354,7 +366,9 @@ Failure Transfer::failure_of(CURLcode code) const {
 
 Reply Transfer::result() {
   using Kind = Failure::Kind;
+  if (thrown_) std::rethrow_exception(thrown_);
   switch (stop_) {
+    case Stop::thrown:
     case Stop::refused:
       return std::unexpected(failure(Kind::refused, "not a public address: " + refused_address_));
     case Stop::too_large:

@@ -39,7 +39,7 @@ class Transfer final : public Waiter {
   awaitable<Reply> run(std::optional<TimePoint> deadline);
 
  private:
-  enum class Stop { none, refused, too_large, sink, cut };
+  enum class Stop { none, refused, too_large, sink, cut, thrown };
   static constexpr std::size_t kHeadBytesMax = 128 * 1024;
   static constexpr std::size_t kErrorBodyMax = 64 * 1024;
 
@@ -59,6 +59,8 @@ class Transfer final : public Waiter {
   bool take_head();
   bool take_body(std::string_view piece);
   bool stop(Stop why);
+  template <class Receiver>
+  bool shielded(Receiver receiver);
   bool will_be_followed() const;
   bool goes_to_sink() const;
   TimePoint next_look(std::optional<TimePoint> deadline) const;
@@ -85,6 +87,7 @@ class Transfer final : public Waiter {
   TimePoint last_byte_{};
   curl_off_t uploaded_ = 0;
   Stop stop_ = Stop::none;
+  std::exception_ptr thrown_;  // by sink or on_head; must not pass through curl's frames
   std::string refused_address_;
   HttpResponse response_;
   std::size_t head_bytes_ = 0;

@@ -207,6 +207,13 @@ TEST_F(ClientTest, StopsWhenTheReceiverSaysSo) {
   EXPECT_EQ(pieces, 1);
 }
 
+TEST_F(ClientTest, ThrowsWhatTheReceiverThrows) {
+  TestServer server(io_, with_body(10, false));
+  CallOptions options;
+  options.sink = [](std::string_view) -> bool { throw std::runtime_error("disk"); };
+  EXPECT_THROW(get(server.url(), options), std::runtime_error);
+}
+
 TEST_F(ClientTest, CollectsAnErrorsBodyInsteadOfSinkingItAndCutsItAt64KiB) {
   for (const std::size_t size :
        {std::size_t{5}, std::size_t{64 * 1024}, std::size_t{64 * 1024 + 1}, std::size_t{5'000'000}}) {

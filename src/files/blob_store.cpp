@@ -1,0 +1,180 @@
+#include "files/blob_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "base/log.h"
+
+namespace fluxgate::files {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::unexpected<Error> disk_error(std::string_view what, const std::string& path) {
+  const int reason = errno;
+  const bool full = reason == ENOSPC || reason == EDQUOT;
+  log::error("storage: {} {}: {}", what, path, std::strerror(reason));
+  return std::unexpected(Error(Errc::unavailable, full ? "storage_full" : "storage_failed",
+                               full ? Text{"The server's storage is full.", "服务器存储空间已满。"}
+                                    : Text{"The server's storage cannot be written.", "服务器存储无法写入。"})
+                             .retry_after(60)
+                             .log(fmt::format("{} {}: {}", what, path, std::strerror(reason))));
+}
+
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+// A name is only as durable as the folder that holds it.
+bool flush_folder(const std::string& path) {
+  const Descriptor folder(path, O_RDONLY | O_DIRECTORY);
+  return folder && ::fsync(folder.get()) == 0;
+}
+
+// Creates a folder inside one that exists, durably.
+bool make_folder(const std::string& parent, const std::string& path) {
+  if (::mkdir(path.c_str(), 0750) == 0) return flush_folder(parent);
+  return errno == EEXIST;
+}
+
+bool is_hex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+}  // namespace
+
+// ---- a file being written ----
+
+Staged::Staged(const std::string& tmp_directory) : path_(tmp_directory + "/" + crypto::random_hex(16)) {
+  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "cannot create " + path_);
+}
+
+Staged::~Staged() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+Result<void> Staged::append(std::string_view bytes) {
+  hash_.update(bytes);
+  size_ += bytes.size();
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return disk_error("write", path_);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+// By path: encoders may have replaced the file that was created here.
+Result<void> Staged::adopt_content() {
+  ::close(fd_);
+  fd_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd_ < 0) return disk_error("open", path_);
+  hash_ = crypto::Sha256();
+  size_ = 0;
+  std::array<char, 64 * 1024> buffer;
+  while (true) {
+    const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return disk_error("read", path_);
+    if (got == 0) return {};
+    hash_.update({buffer.data(), static_cast<std::size_t>(got)});
+    size_ += static_cast<std::uint64_t>(got);
+  }
+}
+
+Result<void> Staged::flush() {
+  if (::fdatasync(fd_) != 0) return disk_error("flush", path_);
+  return {};
+}
+
+std::string Staged::sha256() {
+  if (sha256_.empty()) sha256_ = crypto::hex(hash_.finish());
+  return sha256_;
+}
+
+// ---- the store ----
+
+BlobStore::BlobStore(std::string directory) : directory_(std::move(directory)) {
+  fs::create_directories(directory_ + "/tmp");
+  fs::create_directories(directory_ + "/thumbs");
+  directory_ = fs::canonical(directory_).string();
+}
+
+std::unique_ptr<Staged> BlobStore::stage() const { return std::make_unique<Staged>(directory_ + "/tmp"); }
+
+Result<std::string> BlobStore::publish(Staged& staged, std::string_view extension) const {
+  const std::string hash = staged.sha256();
+  const std::string outer = directory_ + "/" + hash.substr(0, 2);
+  const std::string inner = outer + "/" + hash.substr(2, 2);
+  const std::string key = fmt::format("{}/{}/{}.{}", hash.substr(0, 2), hash.substr(2, 2), hash, extension);
+  const std::string path = directory_ + "/" + key;
+  if (::access(path.c_str(), F_OK) == 0) return key;  // the same bytes were kept before
+  FLUX_CHECK(staged.flush());
+  if (!make_folder(directory_, outer) || !make_folder(outer, inner)) return disk_error("make folder", inner);
+  if (::rename(staged.path_.c_str(), path.c_str()) != 0) return disk_error("rename", path);
+  staged.path_.clear();
+  if (!flush_folder(inner)) return disk_error("flush folder", inner);
+  return key;
+}
+
+Result<void> BlobStore::place(Staged& staged, const std::string& path) const {
+  FLUX_CHECK(staged.flush());
+  std::error_code ignored;
+  fs::create_directories(fs::path(path).parent_path(), ignored);
+  if (::rename(staged.path_.c_str(), path.c_str()) != 0) return disk_error("rename", path);
+  staged.path_.clear();
+  return {};
+}
+
+std::string BlobStore::path_of(std::string_view key) const {
+  return is_key(key) ? directory_ + "/" + std::string(key) : std::string();
+}
+
+std::string BlobStore::thumbnail_path(std::string_view sha256, int side) const {
+  return fmt::format("{}/thumbs/{}/{}.webp", directory_, side, sha256);
+}
+
+void BlobStore::sweep() const {
+  const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory_ + "/tmp", error)) {
+    std::error_code gone;
+    if (entry.last_write_time(gone) < oldest && !gone) fs::remove(entry.path(), gone);
+  }
+  if (error) log::warn("storage: cannot sweep {}/tmp: {}", directory_, error.message());
+}
+
+// "ab/cd/abcd….ext"
+bool is_key(std::string_view text) {
+  if (text.size() < 72 || text.size() > 75 || text[2] != '/' || text[5] != '/' || text[70] != '.')
+    return false;
+  const std::string_view hash = text.substr(6, 64);
+  if (!is_hex(hash) || text.substr(0, 2) != hash.substr(0, 2) || text.substr(3, 2) != hash.substr(2, 2))
+    return false;
+  return std::ranges::all_of(text.substr(71),
+                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+}
+
+std::string_view sha256_of(std::string_view key) { return key.substr(6, 64); }
+
+}  // namespace fluxgate::files

@@ -1,0 +1,72 @@
+// Bytes on the local disk, named by their hash: "ab/cd/<sha256>.<ext>" below one directory. A file is
+// written under tmp/, flushed, and renamed to its name; so a name, once there, holds all its bytes, also
+// after a crash. Nodes may share the directory: equal bytes get equal names, and rename is atomic.
+//
+// Thread-safe: no state but the directory. Functions block on the disk.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/crypto.h"
+#include "base/result.h"
+
+namespace fluxgate::files {
+
+// A file being written. Unless published, it is gone with the object.
+class Staged {
+ public:
+  explicit Staged(const std::string& tmp_directory);  // creates "<random>" there; throws when it cannot
+  ~Staged();
+  Staged(const Staged&) = delete;
+  Staged& operator=(const Staged&) = delete;
+
+  // Errc::unavailable, code storage_full or storage_failed.
+  Result<void> append(std::string_view bytes);
+  // Counts and hashes what another program (the picture encoder) wrote to path().
+  Result<void> adopt_content();
+  Result<void> flush();  // fdatasync
+
+  const std::string& path() const { return path_; }
+  std::uint64_t size() const { return size_; }
+  std::string sha256();  // hex; ends the writing
+
+ private:
+  friend class BlobStore;
+  std::string path_;
+  int fd_ = -1;
+  std::uint64_t size_ = 0;
+  crypto::Sha256 hash_;
+  std::string sha256_;
+};
+
+class BlobStore {
+ public:
+  explicit BlobStore(std::string directory);  // creates it if missing
+
+  std::unique_ptr<Staged> stage() const;
+  // Gives the staged file its name for good. The key.
+  Result<std::string> publish(Staged& staged, std::string_view extension) const;
+  // For what can be made again: into `path`, whose folder is created; flushed but not the folder.
+  Result<void> place(Staged& staged, const std::string& path) const;
+
+  // Absolute path of a key; "" when `key` has not a key's form (it comes from a database that others
+  // may have written).
+  std::string path_of(std::string_view key) const;
+  std::string thumbnail_path(std::string_view sha256, int side) const;
+
+  // Removes staged files that nobody has written to for an hour: what a crash left. Younger ones may
+  // belong to another node on the same directory.
+  void sweep() const;
+
+ private:
+  std::string directory_;
+};
+
+bool is_key(std::string_view text);
+// The hash inside a key, which must be one.
+std::string_view sha256_of(std::string_view key);
+
+}  // namespace fluxgate::files

@@ -1,0 +1,245 @@
+#include "files/imaging.h"
+
+#include <vips/vips.h>
+
+#include <chrono>
+#include <mutex>
+
+#include "base/crypto.h"
+#include "files/thumbhash.h"
+
+namespace fluxgate::files {
+namespace {
+
+struct Unref {
+  void operator()(VipsImage* image) const { g_object_unref(image); }
+};
+using Image = std::unique_ptr<VipsImage, Unref>;
+
+struct GFree {
+  void operator()(void* memory) const { g_free(memory); }
+};
+
+// What libvips has to say goes to the log; its buffer is shared by all threads, so it may be a little off.
+std::string vips_says() {
+  std::string text = vips_error_buffer();
+  vips_error_clear();
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+std::unexpected<Error> broken() {
+  return std::unexpected(
+      Error(Errc::invalid, "broken_image", {"The picture is damaged or incomplete.", "图片已损坏或不完整。"})
+          .log(vips_says()));
+}
+
+// Stops an evaluation that takes too long.
+class Deadline {
+ public:
+  Deadline(VipsImage* image, int seconds)
+      : ends_(std::chrono::steady_clock::now() + std::chrono::seconds(seconds)) {
+    vips_image_set_progress(image, TRUE);
+    g_signal_connect(image, "eval", G_CALLBACK(&Deadline::on_eval), this);
+    image_ = image;
+  }
+  ~Deadline() { g_signal_handlers_disconnect_by_data(image_, this); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  static void on_eval(VipsImage* image, VipsProgress*, Deadline* self) {
+    if (std::chrono::steady_clock::now() >= self->ends_) vips_image_set_kill(image, TRUE);
+  }
+  std::chrono::steady_clock::time_point ends_;
+  VipsImage* image_ = nullptr;
+};
+
+const char* loader_of(Format format) {
+  switch (format) {
+    case Format::png: return "pngload";
+    case Format::jpeg: return "jpegload";
+    case Format::webp: return "webpload";
+    case Format::gif: return "gifload";
+    case Format::avif:
+    case Format::heic: return "heifload";
+    default: return nullptr;
+  }
+}
+
+// Reads the header; pixels come when something asks for them.
+Result<Image> open_image(const std::string& path, Format format, VipsAccess access, VipsFailOn fail_on,
+                         const DecodeLimits& limits) {
+  initialise();
+  const char* loader = loader_of(format);
+  VipsImage* image = nullptr;
+  if (!loader || vips_call(loader, path.c_str(), &image, "access", access, "fail_on", fail_on, nullptr) != 0)
+    return broken();
+  Image opened(image);
+  const std::int64_t pixels = std::int64_t{vips_image_get_width(image)} * vips_image_get_height(image);
+  if (pixels <= limits.max_pixels) return opened;
+  return std::unexpected(
+      Error(Errc::invalid, "too_many_pixels",
+            {fmt::format("The picture has {} pixels; at most {} are taken.", pixels, limits.max_pixels),
+             fmt::format("图片有 {} 像素，最多允许 {} 像素。", pixels, limits.max_pixels)})
+          .with("pixels", pixels)
+          .with("limit", limits.max_pixels));
+}
+
+// Runs one operation of libvips that turns an image into another.
+template <class Operation>
+bool apply(Image& image, Operation operation) {
+  VipsImage* out = nullptr;
+  if (operation(image.get(), &out) != 0) return false;
+  image.reset(out);
+  return true;
+}
+
+// To sRGB (or grey) with 8 bits. A profile is applied before it is dropped: photographs of phones are in
+// Display P3 and would turn pale without it. A profile that makes no sense is ignored.
+bool normalise_colours(Image& image) {
+  const VipsInterpretation space = vips_image_guess_interpretation(image.get());
+  const bool has_profile = vips_image_get_typeof(image.get(), VIPS_META_ICC_NAME) != 0;
+  if (has_profile || space == VIPS_INTERPRETATION_CMYK) {
+    const char* fallback = space == VIPS_INTERPRETATION_CMYK ? "cmyk" : "srgb";
+    const bool grey = space == VIPS_INTERPRETATION_B_W || space == VIPS_INTERPRETATION_GREY16;
+    const bool converted = !grey && apply(image, [&](VipsImage* in, VipsImage** out) {
+      return vips_icc_transform(in, out, "srgb", "embedded", TRUE, "input_profile", fallback, "depth", 8,
+                                nullptr);
+    });
+    if (!converted) vips_error_clear();
+  }
+  const VipsInterpretation now = vips_image_guess_interpretation(image.get());
+  const bool grey = now == VIPS_INTERPRETATION_B_W || now == VIPS_INTERPRETATION_GREY16;
+  const bool plain = (now == VIPS_INTERPRETATION_sRGB || now == VIPS_INTERPRETATION_B_W) &&
+                     vips_image_get_format(image.get()) == VIPS_FORMAT_UCHAR;
+  if (plain) return true;
+  return apply(image, [&](VipsImage* in, VipsImage** out) {
+    return vips_colourspace(in, out, grey ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB, nullptr);
+  });
+}
+
+bool save(VipsImage* image, Format format, const std::string& path) {
+  constexpr int kQuality = 95;
+  switch (format) {
+    case Format::jpeg:
+      return vips_jpegsave(image, path.c_str(), "Q", kQuality, "strip", TRUE, "optimize_coding", TRUE,
+                           nullptr) == 0;
+    case Format::webp: return vips_webpsave(image, path.c_str(), "Q", kQuality, "strip", TRUE, nullptr) == 0;
+    default: return vips_pngsave(image, path.c_str(), "compression", 6, "strip", TRUE, nullptr) == 0;
+  }
+}
+
+Format kept_as(Format format, VipsImage* image) {
+  switch (format) {
+    case Format::jpeg:
+    case Format::png:
+    case Format::webp: return format;
+    case Format::gif: return Format::png;
+    default: return vips_image_hasalpha(image) ? Format::png : Format::jpeg;
+  }
+}
+
+// Scales while decoding where the format can (JPEG, WebP), so a large picture costs little.
+Result<Image> shrink(const std::string& path, Format format, int side, const DecodeLimits& limits) {
+  // The header first: its pixels are judged before anything is decoded.
+  FLUX_TRY(header, open_image(path, format, VIPS_ACCESS_SEQUENTIAL, VIPS_FAIL_ON_NONE, limits));
+  VipsImage* small = nullptr;
+  if (vips_thumbnail(path.c_str(), &small, side, "height", side, "size", VIPS_SIZE_DOWN, "export_profile",
+                     "srgb", nullptr) != 0)
+    return broken();
+  Image image(small);
+  if (!normalise_colours(image)) return broken();
+  return image;
+}
+
+// The average of the most frequent colour, where colours count as one when their upper four bits agree.
+std::string dominant_colour(std::span<const unsigned char> rgba) {
+  struct Bin {
+    std::uint64_t weight = 0, sum[3] = {0, 0, 0};
+  };
+  std::vector<Bin> bins(4096);
+  for (std::size_t i = 0; i + 3 < rgba.size(); i += 4) {
+    Bin& bin = bins[static_cast<std::size_t>(rgba[i] >> 4 << 8 | rgba[i + 1] >> 4 << 4 | rgba[i + 2] >> 4)];
+    bin.weight += rgba[i + 3];
+    for (std::size_t band = 0; band < 3; ++band) bin.sum[band] += std::uint64_t{rgba[i + band]} * rgba[i + 3];
+  }
+  const Bin& most = *std::ranges::max_element(bins, {}, &Bin::weight);
+  if (most.weight == 0) return "#000000";  // all transparent
+  return fmt::format("#{:02x}{:02x}{:02x}", most.sum[0] / most.weight, most.sum[1] / most.weight,
+                     most.sum[2] / most.weight);
+}
+
+}  // namespace
+
+void initialise() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (VIPS_INIT("fluxgate") != 0) throw std::runtime_error("libvips cannot start: " + vips_says());
+    vips_concurrency_set(1);         // the pool's threads are the limit
+    vips_cache_set_max(0);           // every file is seen once; memory stays flat
+    vips_block_untrusted_set(TRUE);  // SVG, PDF, ImageMagick and the like, by whatever way
+    // Warnings about strange files belong to the file's error, not on our standard error.
+    g_log_set_handler(
+        "VIPS", static_cast<GLogLevelFlags>(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG),
+        [](const gchar*, GLogLevelFlags, const gchar*, gpointer) {}, nullptr);
+  });
+}
+
+void release_imaging_thread() { vips_thread_shutdown(); }
+
+Result<ImageFacts> inspect_image(const std::string& path, Format format, const DecodeLimits& limits) {
+  FLUX_TRY(header, open_image(path, format, VIPS_ACCESS_SEQUENTIAL, VIPS_FAIL_ON_NONE, limits));
+  ImageFacts facts;
+  facts.width = vips_image_get_width(header.get());
+  facts.height = vips_image_get_height(header.get());
+  if (vips_image_get_orientation_swap(header.get())) std::swap(facts.width, facts.height);
+
+  FLUX_TRY(small, shrink(path, format, kThumbHashSideMax, limits));
+  const auto to_rgba = [](Image& image) {
+    const bool coloured = apply(image, [](VipsImage* in, VipsImage** out) {
+      return vips_colourspace(in, out, VIPS_INTERPRETATION_sRGB, nullptr);
+    });
+    if (!coloured || vips_image_hasalpha(image.get())) return coloured;
+    return apply(image, [](VipsImage* in, VipsImage** out) { return vips_addalpha(in, out, nullptr); });
+  };
+  if (!to_rgba(small) || vips_image_get_bands(small.get()) != 4) return broken();
+  const Deadline deadline(small.get(), limits.max_seconds);
+  std::size_t size = 0;
+  const std::unique_ptr<void, GFree> memory(vips_image_write_to_memory(small.get(), &size));
+  const int width = vips_image_get_width(small.get());
+  const int height = vips_image_get_height(small.get());
+  if (!memory || size != static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 4)
+    return broken();
+  const std::span rgba(static_cast<const unsigned char*>(memory.get()), size);
+  facts.dominant_color = dominant_colour(rgba);
+  facts.thumbhash = crypto::base64(thumbhash(width, height, rgba));
+  return facts;
+}
+
+Result<Format> clean_image(const std::string& from, Format format, const std::string& to,
+                           const DecodeLimits& limits) {
+  FLUX_TRY(opened, open_image(from, format, VIPS_ACCESS_SEQUENTIAL, VIPS_FAIL_ON_TRUNCATED, limits));
+  Image image = std::move(opened);
+  if (vips_image_get_orientation(image.get()) > 1) {  // turning needs the rows in another order
+    FLUX_TRY(reopened, open_image(from, format, VIPS_ACCESS_RANDOM, VIPS_FAIL_ON_TRUNCATED, limits));
+    image = std::move(reopened);
+    if (!apply(image, [](VipsImage* in, VipsImage** out) { return vips_autorot(in, out, nullptr); }))
+      return broken();
+  }
+  if (!normalise_colours(image)) return broken();
+  const Format kept = kept_as(format, image.get());
+  const Deadline deadline(image.get(), limits.max_seconds);
+  if (!save(image.get(), kept, to)) return broken();
+  return kept;
+}
+
+Result<void> make_thumbnail(const std::string& from, Format format, const std::string& to, int side,
+                            const DecodeLimits& limits) {
+  FLUX_TRY(small, shrink(from, format, side, limits));
+  const Deadline deadline(small.get(), limits.max_seconds);
+  if (vips_webpsave(small.get(), to.c_str(), "Q", 80, "strip", TRUE, nullptr) != 0) return broken();
+  return {};
+}
+
+}  // namespace fluxgate::files
