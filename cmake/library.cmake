@@ -26,3 +26,17 @@ function(flux_library name)
     target_precompile_headers(flux_${name} REUSE_FROM flux_base)
   endif()
 endfunction()
+
+# flux_embed(target function base files…): `std::span<const EmbeddedFile> fluxgate::function()` with the texts.
+function(flux_embed target function base)
+  if(NOT TARGET ${target})
+    return()
+  endif()
+  set(out ${CMAKE_BINARY_DIR}/generated/${function}.cpp)
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} "-DOUT=${out}" "-DNAME=${function}" "-DBASE=${base}" "-DFILES=${ARGN}"
+            -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${ARGN} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
+  target_sources(${target} PRIVATE ${out})
+  set_source_files_properties(${out} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+endfunction()

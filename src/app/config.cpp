@@ -57,6 +57,7 @@ void add_serve_options(CLI::App& app, Config& config) {
   app.add_option("--sandbox-latency", config.sandbox_latency, "Scale of the emulator's waiting times; 0 = none")
       ->envname("SANDBOX_LATENCY")->check(CLI::Range(0.0, 100.0))->capture_default_str();
   app.add_flag("--sandbox-tiny", config.sandbox_tiny, "Emulate with tiny pictures")->envname("SANDBOX_TINY");
+  app.add_option("--sandbox-fault", config.sandbox_faults, "Something to go wrong, e.g. submit-429;times=3; may be repeated");
   app.add_option("--fal-key", config.fal_key, "Key of the FLUX account, when none is stored")->envname("FAL_KEY");
   app.add_option("--fal-base-url", config.fal_base_url, "Where that account is: fal's queue or an aggregator")
       ->envname("FAL_BASE_URL")->check(is_url_or_empty)->capture_default_str();

@@ -33,6 +33,7 @@ struct Config {
   bool sandbox = false;
   double sandbox_latency = 1.0;
   bool sandbox_tiny = false;
+  std::vector<std::string> sandbox_faults;
   std::string fal_key;
   std::string fal_base_url = "https://queue.fal.run";
   int fal_max_concurrent = 20;

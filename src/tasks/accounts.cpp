@@ -54,6 +54,13 @@ std::vector<UpstreamAccount> AccountStore::stored(db::Tx& tx, std::string_view p
   });
 }
 
+std::optional<UpstreamAccount> AccountStore::configured(db::Tx& tx, std::string_view provider) const {
+  for (UpstreamAccount& account : stored(tx, provider))
+    if (account.account.id == edited_id(provider)) return std::move(account);
+  if (default_ && default_->account.provider == provider) return default_;
+  return std::nullopt;
+}
+
 void AccountStore::save(db::Tx& tx, const UpstreamAccount& account, Millis now) const {
   std::string sealed = account.account.key.empty() ? "" : sealer_.seal(account.account.key);
   std::string settings = boost::json::serialize(account.account.settings);

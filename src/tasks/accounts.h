@@ -55,6 +55,11 @@ class AccountStore {
   // Remedy text when a stored key cannot be opened; nullopt when all can.
   std::optional<std::string> unreadable_key(db::Tx& tx) const;
 
+  // The account that an admin edits: the one stored under edited_id(), else the environment's. What stands
+  // behind the sandbox too.
+  std::optional<UpstreamAccount> configured(db::Tx& tx, std::string_view provider) const;
+  static std::string edited_id(std::string_view provider) { return std::string(provider) + "-default"; }
+
   // What is stored; absent when nobody configured the provider.
   std::optional<ProviderSettings> settings(db::Tx& tx, std::string_view provider) const;
   // Whether members may use it now, and the sentence that says why not.

@@ -51,6 +51,12 @@ awaitable<void> Engine::stop(milliseconds grace) {
     });
 }
 
+void Engine::nudge() {
+  flights_changed_.notify();
+  work_waits_.notify();
+  lease_due_.notify();
+}
+
 void Engine::wake() {
   if (woken_.exchange(true)) return;  // a wake-up is already on its way
   boost::asio::post(group_.executor(), [this] {

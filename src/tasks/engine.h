@@ -65,9 +65,14 @@ class Engine {
   // Stops claiming at once and polling soon; submits under way get `grace` to hear their answer.
   awaitable<void> stop(std::chrono::milliseconds grace);
 
+  // Looks at once at everything that waits for time to pass. For tests that own the clock.
+  void nudge();
   // From any thread: there may be new work; a task's cancel or an upstream's webhook wants attention.
   void wake();
   void attend(std::string task_id);
+
+  // Asks the upstream whether the account is usable; costs nothing. On the engine's thread.
+  awaitable<Result<void>> probe(UpstreamAccount account);
 
   // From any thread: the path part of the webhook of an attempt.
   std::string hook_mac(std::string_view attempt_id) const;

@@ -237,6 +237,7 @@ class Service final : public Tasks {
     context.user_id = request.user_id;
     context.own_origins = parts_.own_origins;
     if (!request.own_origin.empty()) context.own_origins.push_back(request.own_origin);
+    context.inline_only = parts_.inputs_inline;
     context.now = parts_.clock.now_ms();
     std::string param = normalised.params.contains("image_urls") ? "image_urls" : "image_url";
     auto taken = co_await take_inputs(parts_.database, parts_.files, normalised.inputs, std::move(param), std::move(context));

@@ -25,6 +25,7 @@ struct ServiceParts {
   Engine& engine;
   const std::atomic<bool>& draining;   // waits end at once when it becomes true
   std::vector<std::string> own_origins;  // under which links are ours, besides the caller's
+  bool inputs_inline = true;             // no public URL: upstreams are sent the bytes
 };
 
 std::unique_ptr<Tasks> make_tasks(ServiceParts parts);

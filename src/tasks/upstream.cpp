@@ -137,6 +137,21 @@ awaitable<Engine::Spoken> Engine::ask(providers::Intent intent, const Task& task
   co_return spoken;
 }
 
+awaitable<Result<void>> Engine::probe(UpstreamAccount with) {
+  const auto* speaker = adapter(with.account.provider);
+  if (!speaker) co_return fail(Errc::not_found, "provider_unknown", {"There is no such provider.", "没有这个服务商。"});
+  auto first = speaker->next(providers::Intent::probe, {}, with.account, moment(), "", nullptr);
+  auto spoken = co_await speak(providers::Intent::probe, {}, with, std::move(first), Paid::stop_before);
+  if (auto* lost = std::get_if<Lost>(&spoken))
+    co_return std::unexpected(Error(Errc::upstream, "upstream_down",
+                                    {"The provider cannot be reached: " + lost->failure.detail,
+                                     "无法连接服务商：" + lost->failure.detail}));
+  auto& outcome = std::get<providers::Outcome>(spoken);
+  if (auto* why = std::get_if<providers::Failed>(&outcome))
+    co_return std::unexpected(Error(Errc::upstream, why->code, why->message).log(why->detail));
+  co_return Result<void>{};
+}
+
 awaitable<void> Engine::take_out(const UpstreamAccount& account, const providers::Failed& why) {
   log::error("upstream account {} is out: {} ({})", account.account.id, why.code, why.detail);
   std::string reason = why.message.en.empty() ? why.code : why.message.en;

@@ -1,0 +1,20 @@
+# cmake -DOUT=x.cpp -DNAME=function -DBASE=dir -DFILES=a;b -P embed.cmake
+# Writes a C++ file with the texts of FILES:
+#   std::span<const fluxgate::EmbeddedFile> fluxgate::NAME();   (base/embedded.h)
+set(content "// Made by cmake/embed.cmake.\n#include \"base/embedded.h\"\n\n#include <span>\n\nnamespace fluxgate {\nnamespace {\nconstexpr EmbeddedFile kFiles[] = {\n")
+foreach(file IN LISTS FILES)
+  file(READ "${file}" text)
+  file(RELATIVE_PATH name "${BASE}" "${file}")
+  # Compilers bound the length of one literal; pieces side by side become one.
+  string(LENGTH "${text}" length)
+  string(APPEND content "    {\"${name}\",\n")
+  set(at 0)
+  while(at LESS length)
+    string(SUBSTRING "${text}" ${at} 8000 piece)
+    string(APPEND content "R\"embedded(${piece})embedded\"\n")
+    math(EXPR at "${at} + 8000")
+  endwhile()
+  string(APPEND content "    },\n")
+endforeach()
+string(APPEND content "};\n}  // namespace\n\nstd::span<const EmbeddedFile> ${NAME}();\nstd::span<const EmbeddedFile> ${NAME}() { return kFiles; }\n\n}  // namespace fluxgate\n")
+file(WRITE "${OUT}" "${content}")

@@ -1,0 +1,270 @@
+#include "app/node.h"
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
+
+#include "api/routes.h"
+#include "app/engine_thread.h"
+#include "app/upkeep.h"
+#include "app/workspace.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "credits/ledger.h"
+#include "identity/identity.h"
+#include "identity/secrets.h"
+#include "providers/fal/fal_adapter.h"
+#include "sandbox/sandbox.h"
+#include "tasks/service.h"
+#include "version.h"
+
+namespace fluxgate::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+tasks::UpstreamAccount fal_account(const Config& config) {
+  tasks::UpstreamAccount account;
+  account.account = {"environment", "flux", config.fal_base_url, config.fal_key, {}};
+  account.max_concurrent = config.fal_max_concurrent;
+  return account;
+}
+
+tasks::UpstreamAccount sandbox_account(const std::string& base_url) {
+  tasks::UpstreamAccount account;
+  account.account = {"sandbox", "flux", base_url, "sandbox:sandbox", {}};
+  account.max_concurrent = 100'000;
+  account.timeout_s = 60;
+  return account;
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::size_t from = 0;
+  while (from <= text.size() && !text.empty()) {
+    auto to = std::min(text.find(separator, from), text.size());
+    if (to > from) parts.push_back(text.substr(from, to - from));
+    from = to + 1;
+  }
+  return parts;
+}
+
+std::string without_slash(std::string url) {
+  while (!url.empty() && url.back() == '/') url.pop_back();
+  return url;
+}
+
+class NodeImpl final : public Node {
+ public:
+  explicit NodeImpl(const Config& config) : config_(config) {}
+  ~NodeImpl() override { stop(); }
+
+  Result<void> build();
+  void start() override;
+  std::uint16_t port() const override { return server_->port(); }
+  void stop() override;
+
+ private:
+  catalogue::Loaded load_catalogue();
+  Result<void> build_catalogue();
+  Result<void> build_accounts();
+  void build_engine();
+  void build_server();
+  void announce() const;
+
+  Config config_;
+  const Clock& clock_ = system_clock();
+  std::string master_key_, session_secret_;
+  std::unique_ptr<sandbox::Sandbox> sandbox_;
+  Workspace workspace_;
+  std::unique_ptr<crypto::Sealer> sealer_;
+  std::unique_ptr<tasks::AccountStore> accounts_;
+  std::unique_ptr<catalogue::Holder> catalogue_;
+  std::unique_ptr<files::Files> files_;
+  std::unique_ptr<identity::Identity> identity_;
+  notify::Hub hub_;
+  tasks::ProgressBoard progress_;
+  std::atomic<bool> draining_{false};
+  EngineThread engine_thread_;
+  std::unique_ptr<net::HttpClient> client_;
+  std::unique_ptr<providers::Adapter> fal_;
+  std::unique_ptr<tasks::Engine> engine_;
+  std::unique_ptr<CoroGroup> upkeep_;
+  std::unique_ptr<Wakeup> upkeep_due_;
+  std::unique_ptr<tasks::Tasks> tasks_;
+  std::unique_ptr<http::Server> server_;
+  bool running_ = false;
+};
+
+Result<void> NodeImpl::build() {
+  FLUX_TRY(workspace, open_workspace(config_, Access::serve));
+  workspace_ = std::move(workspace);
+  FLUX_TRY(master, identity::master_key(config_.master_key, config_.data_dir));
+  FLUX_TRY(secret, identity::session_secret(config_.secret_key, config_.data_dir));
+  master_key_ = master;
+  session_secret_ = secret;
+  FLUX_CHECK(build_accounts());
+  FLUX_CHECK(build_catalogue());
+
+  files::Options files;
+  files.directory = config_.data_dir + "/files";
+  files.link_secret = crypto::derive_key(session_secret_, "file links");
+  files_ = files::make_files(files, clock_);
+  files_->sweep();
+
+  identity::IdentityOptions people;
+  people.session_secret = session_secret_;
+  people.given.enable_signup = config_.enable_signup;
+  people.given.default_user_role = config_.default_user_role;
+  people.given.jwt_expires_in = config_.jwt_expires_in;
+  if (!config_.public_url.empty()) people.given.webui_url = config_.public_url;
+  people.scheme = identity::hash_scheme_of(*workspace_.database);
+  people.on_new_user = [opening = config_.opening_credit()](db::Tx& tx, const std::string& user_id, Millis now) {
+    credits::open_account(tx, user_id, opening, credits::make_stamp(now));
+  };
+  identity_ = std::make_unique<identity::Identity>(*workspace_.database, clock_, std::move(people));
+  build_engine();
+  build_server();
+  return {};
+}
+
+Result<void> NodeImpl::build_accounts() {
+  sealer_ = std::make_unique<crypto::Sealer>(master_key_);
+  accounts_ = std::make_unique<tasks::AccountStore>(*sealer_);
+  auto unreadable = workspace_.database->read_now([this](db::Tx& tx) { return accounts_->unreadable_key(tx); });
+  if (unreadable) return fail(Errc::internal, "secret_unreadable", {*unreadable, *unreadable});
+  if (!config_.fal_key.empty()) accounts_->set_default(fal_account(config_));
+  if (config_.sandbox) {
+    sandbox::Options options;
+    options.folder = config_.data_dir + "/sandbox";
+    options.latency_scale = config_.sandbox_latency;
+    options.tiny_images = config_.sandbox_tiny;
+    options.faults = config_.sandbox_faults;
+    sandbox_ = std::make_unique<sandbox::Sandbox>(options, clock_);
+    sandbox_->start();
+    accounts_->set_sandbox(sandbox_account(sandbox_->base_url()));
+  }
+  return {};
+}
+
+// The descriptors with the admin's prices.
+catalogue::Loaded NodeImpl::load_catalogue() {
+  auto settings = workspace_.database->read_now([this](db::Tx& tx) { return accounts_->settings(tx, "flux"); });
+  return catalogue::load(config_.data_dir + "/catalogue",
+                         settings ? settings->model_credits : std::map<std::string, Credits>{});
+}
+
+Result<void> NodeImpl::build_catalogue() {
+  auto loaded = load_catalogue();
+  if (!loaded.catalogue) {
+    const auto& first = loaded.problems.front();
+    std::string what = fmt::format("{} {}: {} (fluxgate models check lists all {} problems)", first.file, first.where,
+                                   first.what, loaded.problems.size());
+    return fail(Errc::internal, "catalogue", {what, what});
+  }
+  catalogue_ = std::make_unique<catalogue::Holder>(loaded.catalogue);
+  return {};
+}
+
+void NodeImpl::build_engine() {
+  client_ = net::make_http_client(engine_thread_.context(), {.fetch_proxy = config_.fetch_proxy});
+  fal_ = providers::make_fal_adapter();
+  tasks::EngineOptions options;
+  options.node_id = new_id();
+  options.public_url = config_.sandbox ? "" : without_slash(config_.public_url);
+  options.hook_secret = crypto::derive_key(session_secret_, "webhooks");
+  options.policy.status_calls_per_s = config_.sandbox ? 100'000 : config_.status_calls_per_s;
+  options.policy.unknown_wait_ms = config_.unknown_wait_s * 1000ll;
+  options.policy.resubmit_up_to = Credits::parse(config_.resubmit_up_to).value_or(Credits{});
+  engine_ = std::make_unique<tasks::Engine>(
+      engine_thread_.context().get_executor(),
+      tasks::EngineParts{*workspace_.database, *files_, *client_, hub_, *catalogue_, *accounts_, progress_, clock_, {fal_.get()}},
+      options);
+  tasks_ = tasks::make_tasks({*workspace_.database, *files_, hub_, *catalogue_, *accounts_, progress_, clock_, *engine_,
+                              draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()});
+  upkeep_ = std::make_unique<CoroGroup>(engine_thread_.context().get_executor());
+  upkeep_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
+}
+
+void NodeImpl::build_server() {
+  http::ServerOptions options;
+  options.host = config_.host;
+  options.port = static_cast<std::uint16_t>(config_.port);
+  options.threads = config_.threads != 0 ? config_.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.cors_origins = split(config_.cors_allow_origin, ';');
+  options.tls_certificate = config_.tls_certificate;
+  options.tls_key = config_.tls_key;
+
+  api::Parts parts{.tasks = *tasks_, .files = *files_, .database = *workspace_.database, .hub = hub_,
+                   .catalogue = *catalogue_, .accounts = *accounts_, .identity = *identity_, .clock = clock_,
+                   .engine = *engine_};
+  parts.info.version = kVersion;
+  parts.info.sandbox = config_.sandbox;
+  parts.info.public_url = without_slash(config_.public_url);
+  parts.catalogue_changed = [this] {
+    auto loaded = load_catalogue();
+    if (loaded.catalogue) catalogue_->set(loaded.catalogue);
+  };
+  http::Router router;
+  api::add_routes(router, std::move(parts));
+  server_ = std::make_unique<http::Server>(options, std::move(router), api::render_error);
+}
+
+void NodeImpl::start() {
+  engine_thread_.start();
+  boost::asio::post(engine_thread_.context(), [this] {
+    engine_->start();
+    upkeep_->spawn("the upkeep", keep_up(*upkeep_, *upkeep_due_, *workspace_.database, *identity_, clock_));
+  });
+  server_->start();
+  running_ = true;
+  announce();
+}
+
+// Scripts that start a server on any free port find it here.
+void NodeImpl::announce() const {
+  std::filesystem::path file = std::filesystem::path(config_.data_dir) / "fluxgate.port";
+  std::ofstream(file.string() + ".new") << port() << '\n';
+  std::filesystem::rename(file.string() + ".new", file);
+  log::info("Fluxgate {} listens on http://{}:{}", kVersion, config_.host, port());
+  if (config_.sandbox) log::info("SANDBOX: pictures are made by the built-in emulator; no real provider is contacted");
+  else if (config_.fal_key.empty()) log::info("upstream keys come from the database; none is taken from the environment");
+}
+
+void NodeImpl::stop() {
+  if (!running_) {
+    engine_thread_.join();
+    return;
+  }
+  running_ = false;
+  draining_ = true;
+  log::info("stopping: requests in flight get {} s", config_.drain_s);
+  server_->drain();
+  auto grace = milliseconds(config_.drain_s * 1000 / 2);
+  auto stopped = boost::asio::co_spawn(engine_thread_.context(), engine_->stop(grace), boost::asio::use_future);
+  boost::asio::post(engine_thread_.context(), [this] {
+    upkeep_->stop();
+    upkeep_due_->notify();
+  });
+  server_->stop(milliseconds(config_.drain_s * 1000));
+  stopped.wait();
+  boost::asio::post(engine_thread_.context(), [this] { client_.reset(); });
+  engine_thread_.join();
+  identity_->stop();
+  if (sandbox_) sandbox_->stop();
+  workspace_.database->stop();
+  log::info("stopped");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Node>> Node::build(const Config& config) {
+  auto node = std::make_unique<NodeImpl>(config);
+  FLUX_CHECK(node->build());
+  return node;
+}
+
+}  // namespace fluxgate::app

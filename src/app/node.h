@@ -1,0 +1,25 @@
+// One running node: every part of the product, built in order and stopped in reverse. This is the only
+// place that knows them all.
+#pragma once
+
+#include <memory>
+
+#include "app/config.h"
+#include "base/result.h"
+
+namespace fluxgate::app {
+
+class Node {
+ public:
+  // Builds everything; nothing runs yet. Errors say what to do.
+  static Result<std::unique_ptr<Node>> build(const Config& config);
+  virtual ~Node() = default;
+
+  // Starts listening and working. Throws std::runtime_error when the port is taken.
+  virtual void start() = 0;
+  virtual std::uint16_t port() const = 0;
+  // Drains, then stops, within `config.drain_s` and a little. Safe twice.
+  virtual void stop() = 0;
+};
+
+}  // namespace fluxgate::app
