@@ -119,6 +119,24 @@ bool normalise_colours(Image& image) {
   });
 }
 
+// Drops what describes the picture's making. The savers' own "strip" is not relied on alone: webpsave of
+// 8.14 writes an EXIF block all the same, which after this holds nothing but size and resolution.
+bool remove_metadata(Image& image) {
+  const bool copied =
+      apply(image, [](VipsImage* in, VipsImage** out) { return vips_copy(in, out, nullptr); });
+  if (!copied) return false;
+  static constexpr std::string_view kPrefixes[] = {"exif-",      "xmp-",       "iptc-",        "icc-",
+                                                   "photoshop-", "heif-",      "png-comment-", "gif-comment",
+                                                   "jpeg-",      "orientation"};
+  gchar** fields = vips_image_get_fields(image.get());
+  for (gchar** field = fields; *field; ++field)
+    if (std::ranges::any_of(kPrefixes,
+                            [&](auto prefix) { return std::string_view(*field).starts_with(prefix); }))
+      vips_image_remove(image.get(), *field);
+  g_strfreev(fields);
+  return true;
+}
+
 bool save(VipsImage* image, Format format, const std::string& path) {
   constexpr int kQuality = 95;
   switch (format) {
@@ -145,8 +163,7 @@ Result<Image> shrink(const std::string& path, Format format, int side, const Dec
   // The header first: its pixels are judged before anything is decoded.
   FLUX_TRY(header, open_image(path, format, VIPS_ACCESS_SEQUENTIAL, VIPS_FAIL_ON_NONE, limits));
   VipsImage* small = nullptr;
-  if (vips_thumbnail(path.c_str(), &small, side, "height", side, "size", VIPS_SIZE_DOWN, "export_profile",
-                     "srgb", nullptr) != 0)
+  if (vips_thumbnail(path.c_str(), &small, side, "height", side, "size", VIPS_SIZE_DOWN, nullptr) != 0)
     return broken();
   Image image(small);
   if (!normalise_colours(image)) return broken();
@@ -227,7 +244,7 @@ Result<Format> clean_image(const std::string& from, Format format, const std::st
     if (!apply(image, [](VipsImage* in, VipsImage** out) { return vips_autorot(in, out, nullptr); }))
       return broken();
   }
-  if (!normalise_colours(image)) return broken();
+  if (!normalise_colours(image) || !remove_metadata(image)) return broken();
   const Format kept = kept_as(format, image.get());
   const Deadline deadline(image.get(), limits.max_seconds);
   if (!save(image.get(), kept, to)) return broken();
