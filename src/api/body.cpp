@@ -73,7 +73,7 @@ Result<json::object> parse_json(std::string_view body) {
   return std::move(value.as_object());
 }
 
-awaitable<Result<json::object>> read_json(http::Request& request, std::size_t limit) {
+awaitable<Result<std::string>> read_json_text(http::Request& request, std::size_t limit) {
   const auto announced = request.content_length();
   const std::string_view type = request.header("content-type");
   const bool fits = !announced || *announced <= limit;
@@ -83,6 +83,11 @@ awaitable<Result<json::object>> read_json(http::Request& request, std::size_t li
                           "请以 JSON 格式发送,并设置 Content-Type: application/json。"})
                        .with("received", json::string(type.substr(0, 100))));
   auto body = co_await request.read_body(limit);
+  co_return body;
+}
+
+awaitable<Result<json::object>> read_json(http::Request& request, std::size_t limit) {
+  auto body = co_await read_json_text(request, limit);
   FLUX_CO_TRY(text, std::move(body));
   co_return parse_json(text);
 }

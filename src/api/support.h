@@ -55,7 +55,8 @@ std::string own_origin(const http::Request& request, std::string_view public_url
 // The request's JSON object. payload_too_large beyond `limit`; unsupported_media `content_type` when a type
 // is named and is not JSON; bad_request `json_invalid` with the offset; invalid for other JSON than objects.
 awaitable<Result<boost::json::object>> read_json(http::Request& request, std::size_t limit = kJsonBodyLimit);
-// The same for a body that was read already.
+// Its two halves, for those who need the bytes too: the text of a JSON body, and what it says.
+awaitable<Result<std::string>> read_json_text(http::Request& request, std::size_t limit = kJsonBodyLimit);
 Result<boost::json::object> parse_json(std::string_view body);
 
 // Reads the members of an object one by one. A member that is absent or null leaves its default; everything

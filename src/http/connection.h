@@ -41,6 +41,7 @@ class Connection final : public Request, private BodyWriter, public LaneMember {
   std::string_view target() const override { return head_.target(); }
   std::string_view path() const override { return head_.path(); }
   std::string_view header(std::string_view name) const override { return head_.field(name); }
+  HeaderList header_list() const override { return head_.fields(); }
   std::string_view remote_address() const override { return remote_address_; }
   std::string_view id() const override { return id_; }
   std::optional<std::string> query(std::string_view name) const override { return head_.query(name); }

@@ -95,6 +95,17 @@ std::size_t RequestHead::count(std::string_view name) const {
   return n;
 }
 
+HeaderList RequestHead::fields() const {
+  HeaderList list;
+  list.reserve(fields_.size());
+  for (const Field& field : fields_) {
+    std::string name(at(field.name));
+    for (char& c : name) c = lower(c);
+    list.emplace_back(std::move(name), at(field.value));
+  }
+  return list;
+}
+
 std::optional<std::string> RequestHead::query(std::string_view name) const {
   std::string_view rest = target().substr(path_size_);
   if (!rest.empty()) rest.remove_prefix(1);

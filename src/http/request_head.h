@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/http_message.h"
+
 namespace fluxgate::http {
 
 class RequestHead {
@@ -31,6 +33,7 @@ class RequestHead {
 
   std::string_view field(std::string_view name) const;  // case-insensitive; the first; "" if absent
   std::size_t count(std::string_view name) const;
+  HeaderList fields() const;  // all of them, names in lower case
   std::optional<std::string> query(std::string_view name) const;
   std::string_view cookie(std::string_view name) const;
 

@@ -33,6 +33,8 @@ class Request {
   virtual std::string_view target() const = 0;  // as sent: path and query
   virtual std::string_view path() const = 0;    // percent-decoded, UTF-8, without dot segments
   virtual std::string_view header(std::string_view name) const = 0;  // case-insensitive; "" if absent
+  // Every header line in order, names in lower case; for code that hands a request on.
+  virtual HeaderList header_list() const = 0;
   virtual std::string_view remote_address() const = 0;               // "203.0.113.9"
   virtual std::string_view id() const = 0;                           // X-Request-Id, taken over or made
   // The decoded value of the first query parameter of that name.

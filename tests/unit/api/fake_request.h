@@ -20,6 +20,7 @@ class FakeRequest final : public http::Request {
   std::string_view target() const override { return path_; }
   std::string_view path() const override { return path_; }
   std::string_view header(std::string_view name) const override { return find(headers, name); }
+  HeaderList header_list() const override { return {headers.begin(), headers.end()}; }
   std::string_view remote_address() const override { return "192.0.2.7"; }
   std::string_view id() const override { return "request-1"; }
   std::optional<std::string> query(std::string_view name) const override {

@@ -1,0 +1,46 @@
+// Every endpoint of the product, put on a router. Made once by the composition root.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "api/support.h"
+#include "catalogue/holder.h"
+#include "db/database.h"
+#include "files/files.h"
+#include "http/server.h"
+#include "identity/identity.h"
+#include "notify/events.h"
+#include "tasks/accounts.h"
+#include "tasks/engine.h"
+#include "tasks/tasks.h"
+
+namespace fluxgate::api {
+
+// What does not change while the server runs.
+struct Info {
+  std::string name = "Fluxgate";
+  std::string version;
+  bool sandbox = false;     // pictures come from the built-in emulator
+  std::string public_url;   // "" = none configured; without a trailing slash
+};
+
+// What the endpoints work with. All of it outlives the server.
+struct Parts {
+  tasks::Tasks& tasks;
+  files::Files& files;
+  db::Database& database;
+  notify::Hub& hub;
+  const catalogue::Holder& catalogue;
+  const tasks::AccountStore& accounts;
+  identity::Identity& identity;
+  const Clock& clock;
+  tasks::Engine& engine;
+  Info info = {};
+  // Called after an admin changed prices: loads the catalogue again.
+  std::function<void()> catalogue_changed = {};
+};
+
+void add_routes(http::Router& router, Parts parts);
+
+}  // namespace fluxgate::api
