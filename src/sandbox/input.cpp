@@ -230,6 +230,12 @@ class Reader {
       size_ = size_of_ratio(chosen, false);
   }
 
+  // A limit as it is written in a schema: 4, not 4.0.
+  static json::value limit_value(double limit) {
+    if (limit == std::floor(limit)) return static_cast<std::int64_t>(limit);
+    return limit;
+  }
+
   // The number within its limits, or nullopt after a complaint.
   std::optional<double> limited(const Field& field, const json::value& value, std::string_view type) {
     auto number = lax_number(value);
@@ -242,12 +248,12 @@ class Reader {
     }
     if (field.minimum && *number < *field.minimum) {
       refuse(field, fmt::format("Input should be greater than or equal to {}", *field.minimum),
-             "greater_than_equal", value, {{"ge", *field.minimum}});
+             "greater_than_equal", value, {{"ge", limit_value(*field.minimum)}});
       return std::nullopt;
     }
     if (field.maximum && *number > *field.maximum) {
       refuse(field, fmt::format("Input should be less than or equal to {}", *field.maximum), "less_than_equal",
-             value, {{"le", *field.maximum}});
+             value, {{"le", limit_value(*field.maximum)}});
       return std::nullopt;
     }
     return number;

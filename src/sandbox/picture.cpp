@@ -85,9 +85,9 @@ struct Hill {
 
 void paint_landscape(Canvas& canvas, std::uint64_t motif) {
   Dice dice(motif);
-  float hue = dice.roll();
+  float hue = 0.5f + 0.35f * dice.roll();  // evening skies: from teal to violet
   Colour zenith = from_hue(hue, 0.55f, 0.45f + 0.3f * dice.roll());
-  Colour horizon = from_hue(std::fmod(hue + 0.08f + 0.2f * dice.roll(), 1.0f), 0.35f, 0.97f);
+  Colour horizon = from_hue(std::fmod(hue + 0.25f + 0.2f * dice.roll(), 1.0f), 0.4f, 0.97f);
   Colour sun = from_hue(0.08f + 0.08f * dice.roll(), 0.25f, 1.0f);
   float sun_x = (0.15f + 0.7f * dice.roll()) * canvas.width();
   float sun_y = (0.15f + 0.35f * dice.roll()) * canvas.height();
@@ -95,7 +95,7 @@ void paint_landscape(Canvas& canvas, std::uint64_t motif) {
   Hill hills[3];
   for (int i = 0; i < 3; ++i)
     hills[i] = {0.5f + 0.16f * i, 0.05f + 0.07f * dice.roll(), 4 + 7 * dice.roll(), 6.3f * dice.roll(),
-                from_hue(std::fmod(hue + 0.45f + 0.05f * i, 1.0f), 0.5f, 0.55f - 0.17f * i)};
+                from_hue(std::fmod(hue + 0.95f + 0.03f * i, 1.0f), 0.5f, 0.58f - 0.17f * i)};
   const int stripe = std::max(4, (canvas.width() + canvas.height()) / 24);
   std::vector<std::array<float, 3>> ridges(canvas.width());
   for (int x = 0; x < canvas.width(); ++x)
@@ -152,13 +152,8 @@ struct ImageOwner {
 };
 using ImagePtr = std::unique_ptr<VipsImage, ImageOwner>;
 
-void start_vips() {
-  static const int started = VIPS_INIT("fluxgate");
-  FLUX_ASSERT(started == 0);
-}
-
 Result<std::string> encode(Canvas& canvas, const std::string& format) {
-  start_vips();
+  start_painting();
   auto& pixels = canvas.pixels();
   ImagePtr image(vips_image_new_from_memory(pixels.data(), pixels.size(), canvas.width(), canvas.height(), 3,
                                             VIPS_FORMAT_UCHAR));
@@ -189,6 +184,15 @@ std::uint64_t PictureSpec::digest() const {
   return stable_digest(fmt::format("{}x{} {} {} {} {}", size.width, size.height, format, motif, black, caption));
 }
 
+void start_painting() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    FLUX_ASSERT(VIPS_INIT("fluxgate") == 0);
+    vips_concurrency_set(1);  // one thread paints; more would only take turns
+    vips_cache_set_max(0);    // nothing is painted twice
+  });
+}
+
 Result<std::string> paint_picture(const PictureSpec& spec) {
   Canvas canvas(spec.size);
   if (!spec.black) paint_landscape(canvas, spec.motif);
@@ -205,7 +209,7 @@ std::string_view media_type(std::string_view format) {
 std::string_view file_suffix(std::string_view format) { return format == "jpeg" ? "jpg" : format; }
 
 std::optional<PixelSize> measure_picture(std::string_view bytes) {
-  start_vips();
+  start_painting();
   ImagePtr image(vips_image_new_from_buffer(bytes.data(), bytes.size(), "", nullptr));
   if (!image) {
     vips_error_clear();

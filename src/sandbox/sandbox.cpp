@@ -26,6 +26,7 @@ http::ServerOptions server_options(const Options& options) {
   server.threads = options.threads;
   server.tls_certificate = options.tls_certificate;
   server.tls_key = options.tls_key;
+  server.compress = false;  // data URIs do not shrink, and the thread has better things to do
   server.cors_origins = {"*"};
   server.cors_expose = {"x-fal-request-id", "x-fal-billable-units", "x-fal-error-type", "x-fal-needs-retry",
                         "x-fal-request-timeout-type"};

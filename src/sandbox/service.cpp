@@ -8,7 +8,7 @@
 namespace fluxgate::sandbox {
 namespace {
 
-constexpr Millis kPauseStep = 50;
+constexpr Millis kPauseStep = 200;  // how late a stop may be noticed
 constexpr int kProbeDepth = 3;  // a picture made from a picture made from …
 constexpr std::size_t kUploadIdLength = 32;
 
@@ -72,7 +72,9 @@ Service::Service(Options options_in, const Clock& clock_in)
       book({options.folder, options.slots, options.time_to_live_ms, options.records_max}, clock),
       uploads(options.folder + "/uploads", options.time_to_live_ms),
       faults(global_faults(options.faults)),
-      webhooks(std::make_unique<WebhookSender>(*this)) {}
+      webhooks(std::make_unique<WebhookSender>(*this)) {
+  start_painting();
+}
 
 Service::~Service() = default;
 

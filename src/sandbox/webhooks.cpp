@@ -18,6 +18,7 @@ namespace json = boost::json;
 constexpr int kAttempts = 10;
 constexpr double kLateSeconds = 30;
 constexpr Millis kRetryMax = 600'000;
+constexpr Millis kStep = 200;  // how late a moved clock is noticed
 constexpr Millis kHourInSeconds = 3600;
 constexpr auto kFirstTimeout = std::chrono::seconds(15);
 
@@ -145,7 +146,7 @@ awaitable<void> WebhookSender::Impl::follow(std::string id) {
 // By the sandbox's clock, in steps, so that a clock that is moved by a test is noticed.
 awaitable<bool> WebhookSender::Impl::wait_until(Millis due) {
   while (!service.stopping && service.clock.now_ms() < due) {
-    Millis step = std::clamp<Millis>(due - service.clock.now_ms(), 1, 50);
+    Millis step = std::clamp<Millis>(due - service.clock.now_ms(), 1, kStep);
     co_await pause(service, step);
   }
   co_return !service.stopping;

@@ -109,7 +109,7 @@ TEST_F(QueueTest, ShowsBadInputAtTheResultAndNotAtTheSubmit) {
   EXPECT_EQ(result->header("x-fal-billable-units"), "0");
   auto detail = object_of(result).at("detail").at(0);
   EXPECT_EQ(detail.at("loc"), json::array({"body", "num_images"}));
-  EXPECT_EQ(detail.at("ctx"), json::object({{"le", 4.0}}));
+  EXPECT_EQ(detail.at("ctx"), json::object({{"le", 4}}));
   EXPECT_EQ(detail.at("input"), 9);
 }
 
