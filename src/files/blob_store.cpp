@@ -68,8 +68,13 @@ Staged::Staged(const std::string& tmp_directory) : path_(tmp_directory + "/" + c
 }
 
 Staged::~Staged() {
-  if (fd_ >= 0) ::close(fd_);
+  seal();
   if (!path_.empty()) ::unlink(path_.c_str());
+}
+
+void Staged::seal() {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
 }
 
 Result<void> Staged::append(std::string_view bytes) {
@@ -86,14 +91,14 @@ Result<void> Staged::append(std::string_view bytes) {
 
 // By path: encoders may have replaced the file that was created here.
 Result<void> Staged::adopt_content() {
-  ::close(fd_);
-  fd_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd_ < 0) return disk_error("open", path_);
+  seal();
+  const Descriptor file(path_, O_RDONLY);
+  if (!file) return disk_error("open", path_);
   hash_ = crypto::Sha256();
   size_ = 0;
   std::array<char, 64 * 1024> buffer;
   while (true) {
-    const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return disk_error("read", path_);
     if (got == 0) return {};
@@ -102,12 +107,14 @@ Result<void> Staged::adopt_content() {
   }
 }
 
+// Flushing goes by file, not by descriptor: a new one does as well as the one that wrote.
 Result<void> Staged::flush() {
-  if (::fdatasync(fd_) != 0) return disk_error("flush", path_);
+  const Descriptor file(path_, O_RDONLY);
+  if (!file || ::fdatasync(file.get()) != 0) return disk_error("flush", path_);
   return {};
 }
 
-std::string Staged::sha256() {
+const std::string& Staged::sha256() {
   if (sha256_.empty()) sha256_ = crypto::hex(hash_.finish());
   return sha256_;
 }
@@ -123,7 +130,7 @@ BlobStore::BlobStore(std::string directory) : directory_(std::move(directory)) {
 std::unique_ptr<Staged> BlobStore::stage() const { return std::make_unique<Staged>(directory_ + "/tmp"); }
 
 Result<std::string> BlobStore::publish(Staged& staged, std::string_view extension) const {
-  const std::string hash = staged.sha256();
+  const std::string& hash = staged.sha256();
   const std::string outer = directory_ + "/" + hash.substr(0, 2);
   const std::string inner = outer + "/" + hash.substr(2, 2);
   const std::string key = fmt::format("{}/{}/{}.{}", hash.substr(0, 2), hash.substr(2, 2), hash, extension);

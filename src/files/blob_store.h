@@ -25,13 +25,15 @@ class Staged {
 
   // Errc::unavailable, code storage_full or storage_failed.
   Result<void> append(std::string_view bytes);
+  // Ends the writing. The descriptor is closed, so that files that wait for their turn cost none.
+  void seal();
   // Counts and hashes what another program (the picture encoder) wrote to path().
   Result<void> adopt_content();
   Result<void> flush();  // fdatasync
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }
-  std::string sha256();  // hex; ends the writing
+  const std::string& sha256();  // hex; ends the writing
 
  private:
   friend class BlobStore;

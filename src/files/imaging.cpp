@@ -47,12 +47,23 @@ class Deadline {
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
 
+  // Why an evaluation under this deadline has failed.
+  std::unexpected<Error> failure() const {
+    if (!passed_) return broken();
+    vips_error_clear();
+    return fail(Errc::invalid, "picture_too_slow",
+                {"Decoding the picture takes too long.", "图片解码耗时过长。"});
+  }
+
  private:
   static void on_eval(VipsImage* image, VipsProgress*, Deadline* self) {
-    if (std::chrono::steady_clock::now() >= self->ends_) vips_image_set_kill(image, TRUE);
+    if (std::chrono::steady_clock::now() < self->ends_) return;
+    self->passed_ = true;
+    vips_image_set_kill(image, TRUE);
   }
   std::chrono::steady_clock::time_point ends_;
   VipsImage* image_ = nullptr;
+  bool passed_ = false;
 };
 
 const char* loader_of(Format format) {
@@ -227,7 +238,7 @@ Result<ImageFacts> inspect_image(const std::string& path, Format format, const D
   const int width = vips_image_get_width(small.get());
   const int height = vips_image_get_height(small.get());
   if (!memory || size != static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 4)
-    return broken();
+    return deadline.failure();
   const std::span rgba(static_cast<const unsigned char*>(memory.get()), size);
   facts.dominant_color = dominant_colour(rgba);
   facts.thumbhash = crypto::base64(thumbhash(width, height, rgba));
@@ -247,7 +258,7 @@ Result<Format> clean_image(const std::string& from, Format format, const std::st
   if (!normalise_colours(image) || !remove_metadata(image)) return broken();
   const Format kept = kept_as(format, image.get());
   const Deadline deadline(image.get(), limits.max_seconds);
-  if (!save(image.get(), kept, to)) return broken();
+  if (!save(image.get(), kept, to)) return deadline.failure();
   return kept;
 }
 
@@ -255,7 +266,7 @@ Result<void> make_thumbnail(const std::string& from, Format format, const std::s
                             const DecodeLimits& limits) {
   FLUX_TRY(small, shrink(from, format, side, limits));
   const Deadline deadline(small.get(), limits.max_seconds);
-  if (vips_webpsave(small.get(), to.c_str(), "Q", 80, "strip", TRUE, nullptr) != 0) return broken();
+  if (vips_webpsave(small.get(), to.c_str(), "Q", 80, "strip", TRUE, nullptr) != 0) return deadline.failure();
   return {};
 }
 

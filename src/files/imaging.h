@@ -18,7 +18,7 @@ void release_imaging_thread();
 
 struct DecodeLimits {
   std::int64_t max_pixels = 100'000'000;  // inclusive
-  int max_seconds = 20;
+  int max_seconds = 20;  // per evaluation; a progressive JPEG may overrun it by one pass
 };
 
 struct ImageFacts {
@@ -27,7 +27,8 @@ struct ImageFacts {
   std::string thumbhash;       // base64
 };
 
-// Size, colour and ThumbHash. Errors: Errc::invalid, codes broken_image and too_many_pixels.
+// Size, colour and ThumbHash. Errors: Errc::invalid, codes broken_image,
+// too_many_pixels and picture_too_slow.
 Result<ImageFacts> inspect_image(const std::string& path, Format format, const DecodeLimits& limits);
 
 // Writes a picture from a user anew: upright, sRGB, 8 bits, without any metadata (EXIF, GPS, XMP, ICC,

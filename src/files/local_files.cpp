@@ -9,13 +9,16 @@
 #include "files/files.h"
 #include "files/imaging.h"
 #include "files/links.h"
-#include "files/media_pool.h"
 #include "files/rows.h"
 #include "files/sniff.h"
+#include "files/work_pool.h"
 #include "net/guard.h"
 
 namespace fluxgate::files {
 namespace {
+
+// They sleep in fsync; many that wait together share one commit of the file system's journal.
+constexpr int kDiskThreads = 8;
 
 Result<void> check_format(Format format, Purpose purpose) {
   if (is_picture(format) || (purpose == Purpose::result && is_film(format))) return {};
@@ -36,67 +39,75 @@ Format format_of(std::string_view key) {
   return Format::unknown;
 }
 
-// Everything the pool does to keep one file. Runs on a pool thread.
-class Keeper {
- public:
-  Keeper(const BlobStore& store, DecodeLimits limits) : store_(store), limits_(limits) {}
-
-  Result<Stored> keep(std::unique_ptr<Staged> staged, Format format, Purpose purpose) const {
-    if (purpose == Purpose::upload) {
-      auto cleaned = store_.stage();
-      FLUX_TRY(kept, clean_image(staged->path(), format, cleaned->path(), limits_));
-      FLUX_CHECK(cleaned->adopt_content());
-      staged = std::move(cleaned);
-      format = kept;
-    }
-    Stored stored;
-    stored.sha256 = staged->sha256();
-    stored.size = staged->size();
-    stored.mime = mime_of(format);
-    FLUX_TRY(key, store_.publish(*staged, extension_of(format)));
-    stored.key = key;
-    if (is_picture(format)) describe(stored, format);
-    return stored;
-  }
-
- private:
-  void describe(Stored& stored, Format format) const {
-    const auto facts = inspect_image(store_.path_of(stored.key), format, limits_);
-    if (!facts) {
-      log::warn("files: {} cannot be decoded: {} {}", stored.key, facts.error().code(),
-                facts.error().internal());
-      return;
-    }
-    stored.width = facts->width;
-    stored.height = facts->height;
-    stored.dominant_color = facts->dominant_color;
-    stored.thumbhash = facts->thumbhash;
-  }
-
-  const BlobStore& store_;
-  DecodeLimits limits_;
+// What an incoming file needs on its way into the store. All of it outlives the coroutines that use it.
+struct Workshop {
+  const BlobStore& store;
+  DecodeLimits limits;
+  WorkPool& media;
+  WorkPool& disk;
 };
 
-awaitable<Result<Stored>> finish_in_pool(MediaPool& pool, Keeper keeper,
-                                         std::shared_ptr<std::unique_ptr<Staged>> staged, Format format,
-                                         Purpose purpose) {
-  auto stored = std::make_shared<Stored>();
-  auto work = [keeper, staged, format, purpose, stored]() -> Result<void> {
-    FLUX_TRY(kept, keeper.keep(std::move(*staged), format, purpose));
-    *stored = std::move(kept);
+// A file on its way: handed from pool to pool, used by one thread at a time.
+struct Piece {
+  std::unique_ptr<Staged> staged;
+  Format format = Format::unknown;
+  Stored stored;
+};
+
+Result<void> clean(const Workshop& shop, Piece& piece) {
+  auto cleaned = shop.store.stage();
+  FLUX_TRY(kept, clean_image(piece.staged->path(), piece.format, cleaned->path(), shop.limits));
+  FLUX_CHECK(cleaned->adopt_content());
+  piece.staged = std::move(cleaned);
+  piece.format = kept;
+  return {};
+}
+
+Result<void> publish(const Workshop& shop, Piece& piece) {
+  FLUX_TRY(key, shop.store.publish(*piece.staged, extension_of(piece.format)));
+  piece.stored.key = key;
+  piece.stored.sha256 = piece.staged->sha256();
+  piece.stored.size = piece.staged->size();
+  piece.stored.mime = mime_of(piece.format);
+  piece.staged.reset();
+  return {};
+}
+
+// Failure is not fatal: the bytes are what was paid for.
+Result<void> describe(const Workshop& shop, Piece& piece) {
+  Stored& stored = piece.stored;
+  const auto facts = inspect_image(shop.store.path_of(stored.key), piece.format, shop.limits);
+  if (!facts) {
+    log::warn("files: {} cannot be decoded: {} {}", stored.key, facts.error().code(),
+              facts.error().internal());
     return {};
-  };
-  const auto when_full = purpose == Purpose::result ? WhenFull::wait : WhenFull::refuse;
-  auto done = co_await pool.run(when_full, "", std::move(work));
-  if (!done) co_return std::unexpected(std::move(done).error());
-  co_return std::move(*stored);
+  }
+  stored.width = facts->width;
+  stored.height = facts->height;
+  stored.dominant_color = facts->dominant_color;
+  stored.thumbhash = facts->thumbhash;
+  return {};
+}
+
+// Cleaning is where people are turned away when too much is going on; what is behind it is finished.
+awaitable<Result<Stored>> keep(Workshop shop, Purpose purpose, std::shared_ptr<Piece> piece) {
+  if (purpose == Purpose::upload) {
+    auto cleaned =
+        co_await shop.media.run(WhenFull::refuse, "", [shop, piece] { return clean(shop, *piece); });
+    if (!cleaned) co_return std::unexpected(std::move(cleaned).error());
+  }
+  auto published =
+      co_await shop.disk.run(WhenFull::wait, "", [shop, piece] { return publish(shop, *piece); });
+  if (!published) co_return std::unexpected(std::move(published).error());
+  if (is_picture(piece->format))
+    co_await shop.media.run(WhenFull::wait, "", [shop, piece] { return describe(shop, *piece); });
+  co_return std::move(piece->stored);
 }
 
 class LocalIncoming final : public Incoming {
  public:
-  LocalIncoming(const BlobStore& store, MediaPool& pool, DecodeLimits limits, Purpose purpose,
-                std::uint64_t limit)
-      : pool_(pool), keeper_(store, limits), purpose_(purpose), limit_(limit), staged_(store.stage()) {}
+  LocalIncoming(Workshop shop, Purpose purpose, std::uint64_t limit)
+      : shop_(shop), purpose_(purpose), limit_(limit), staged_(shop.store.stage()) {}
 
   Result<void> write(std::string_view piece) override {
     if (failed_) return std::unexpected(*failed_);
@@ -109,10 +120,13 @@ class LocalIncoming final : public Incoming {
     if (!failed_ && !judged_) {
       if (auto judged = judge(); !judged) failed_ = judged.error();
     }
-    auto staged = std::make_shared<std::unique_ptr<Staged>>(std::move(staged_));
+    auto piece = std::make_shared<Piece>();
+    piece->staged = std::move(staged_);
+    piece->format = format_;
     if (failed_) return refused(*failed_);
+    piece->staged->seal();
     failed_ = Error(Errc::internal, "finished_twice", {"Our mistake.", "服务器内部错误。"});
-    return finish_in_pool(pool_, keeper_, std::move(staged), format_, purpose_);
+    return keep(shop_, purpose_, std::move(piece));
   }
 
  private:
@@ -137,8 +151,7 @@ class LocalIncoming final : public Incoming {
     return check_format(format_, purpose_);
   }
 
-  MediaPool& pool_;
-  const Keeper keeper_;
+  const Workshop shop_;
   const Purpose purpose_;
   const std::uint64_t limit_;
   std::unique_ptr<Staged> staged_;
@@ -154,13 +167,14 @@ class LocalFiles final : public Files {
       : options_(std::move(options)),
         store_(options_.directory),
         signer_(options_.link_secret, options_.link_lifetime_ms),
-        pool_(options_.media_threads, options_.media_queue) {
+        media_(options_.media_threads, options_.media_queue),
+        disk_(kDiskThreads, options_.media_queue) {
     initialise();
   }
 
   std::unique_ptr<Incoming> begin(Purpose purpose) override {
     const auto limit = purpose == Purpose::upload ? options_.upload_limit : options_.result_limit;
-    return std::make_unique<LocalIncoming>(store_, pool_, limits(), purpose, limit);
+    return std::make_unique<LocalIncoming>(Workshop{store_, limits(), media_, disk_}, purpose, limit);
   }
 
   std::string link(std::string_view file_id, std::string_view name, Millis now) const override {
@@ -194,7 +208,7 @@ class LocalFiles final : public Files {
   const Options options_;
   const BlobStore store_;
   const LinkSigner signer_;
-  MediaPool pool_;  // last: its work uses the others
+  WorkPool media_, disk_;  // last: their work uses the others
 };
 
 std::unexpected<Error> no_such_object() {
@@ -226,7 +240,7 @@ awaitable<Result<std::string>> LocalFiles::thumbnail(std::string key, int side) 
   std::string path = store_.thumbnail_path(sha256_of(key), side);
   if (::access(path.c_str(), R_OK) == 0) co_return path;
   auto work = [this, key, side, path] { return draw_thumbnail(key, side, path); };
-  auto drawn = co_await pool_.run(WhenFull::refuse, path, std::move(work));
+  auto drawn = co_await media_.run(WhenFull::refuse, path, std::move(work));
   if (!drawn) co_return std::unexpected(std::move(drawn).error());
   co_return path;
 }
@@ -267,7 +281,7 @@ awaitable<Result<std::string>> LocalFiles::inlined(std::string key, std::uint64_
     *uri = fmt::format("data:{};base64,{}", mime, crypto::base64(bytes));
     return {};
   };
-  auto done = co_await pool_.run(WhenFull::wait, "", std::move(work));
+  auto done = co_await disk_.run(WhenFull::wait, "", std::move(work));
   if (!done) co_return std::unexpected(std::move(done).error());
   co_return std::move(*uri);
 }

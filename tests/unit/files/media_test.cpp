@@ -4,7 +4,7 @@
 #include "base/crypto.h"
 #include "base/ids.h"
 #include "db/schema.h"
-#include "files/media_pool.h"
+#include "files/work_pool.h"
 #include "files/rows.h"
 #include "files_fixture.h"
 
@@ -179,7 +179,7 @@ class PoolTest : public ::testing::Test {
     io_.poll();
     started_.wait();
   }
-  void spawn(WhenFull when_full, std::string key, MediaPool::Work work) {
+  void spawn(WhenFull when_full, std::string key, WorkPool::Work work) {
     boost::asio::co_spawn(io_, pool_.run(when_full, std::move(key), std::move(work)),
                           [this](std::exception_ptr error, Result<void> result) {
                             outcomes_.push_back(error ? "thrown" : result ? "done" : result.error().code());
@@ -194,7 +194,7 @@ class PoolTest : public ::testing::Test {
   boost::asio::io_context io_;
   std::latch started_{1}, release_{1};
   std::vector<std::string> outcomes_;
-  MediaPool pool_{1, 2};
+  WorkPool pool_{1, 2};
 };
 
 TEST_F(PoolTest, RefusesWhatIsBeyondTheQueueUnlessItMustBeDone) {

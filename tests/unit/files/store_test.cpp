@@ -1,6 +1,7 @@
 // Keeping results and uploads.
 #include "base/crypto.h"
 #include "files/blob_store.h"
+#include "files/imaging.h"
 #include "files_fixture.h"
 
 namespace fluxgate::files {
@@ -213,6 +214,25 @@ TEST_F(FilesTest, CountsPixelsBeforeDecoding) {
   const auto result = put(Purpose::result, png);
   ASSERT_TRUE(result);
   EXPECT_EQ(result->width, 0);
+}
+
+TEST_F(FilesTest, StopsDecodingThatTakesTooLong) {
+  const std::string from = directory_ / "large.png", to = directory_ / "cleaned.png";
+  std::ofstream(from, std::ios::binary) << draw({.width = 2000, .height = 2000});
+  EXPECT_TRUE(clean_image(from, Format::png, to, {.max_seconds = 600}));
+  const auto stopped = clean_image(from, Format::png, to, {.max_seconds = 0});
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code(), "picture_too_slow");
+}
+
+TEST_F(FilesTest, AppliesAColourProfileBeforeDroppingIt) {
+  const std::string given = draw({.suffix = ".png[profile=p3]"});
+  ASSERT_TRUE(look(given).has_profile);
+  const auto stored = put(Purpose::upload, given);
+  const auto same = put(Purpose::upload, draw({}));
+  ASSERT_TRUE(stored && same);
+  EXPECT_FALSE(look(content(stored->key)).has_profile);
+  EXPECT_NE(stored->dominant_color, "");
 }
 
 TEST_F(FilesTest, RefusesAHugePictureInAFewBytes) {

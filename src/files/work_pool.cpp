@@ -1,4 +1,4 @@
-#include "files/media_pool.h"
+#include "files/work_pool.h"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -7,7 +7,7 @@
 
 namespace fluxgate::files {
 
-MediaPool::MediaPool(int threads, int queue_limit)
+WorkPool::WorkPool(int threads, int queue_limit)
     : queue_limit_(static_cast<std::size_t>(std::max(1, queue_limit))) {
   for (int i = 0; i < std::max(1, threads); ++i)
     threads_.emplace_back([this] {
@@ -16,7 +16,7 @@ MediaPool::MediaPool(int threads, int queue_limit)
     });
 }
 
-MediaPool::~MediaPool() {
+WorkPool::~WorkPool() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -24,7 +24,7 @@ MediaPool::~MediaPool() {
   filled_.notify_all();
 }
 
-awaitable<Result<void>> MediaPool::run(WhenFull when_full, std::string key, Work work) {
+awaitable<Result<void>> WorkPool::run(WhenFull when_full, std::string key, Work work) {
   auto executor = co_await boost::asio::this_coro::executor;
   std::shared_ptr<Job> job;
   // The guard keeps the caller's context running while only this pool is at work.
@@ -51,8 +51,8 @@ awaitable<Result<void>> MediaPool::run(WhenFull when_full, std::string key, Work
 
 // nullptr when the queue is full. The waiter is registered under the same lock that finish() takes, so
 // it is called exactly once.
-std::shared_ptr<MediaPool::Job> MediaPool::join_or_add(WhenFull when_full, const std::string& key, Work work,
-                                                       std::function<void()> resume) {
+std::shared_ptr<WorkPool::Job> WorkPool::join_or_add(WhenFull when_full, const std::string& key, Work work,
+                                                     std::function<void()> resume) {
   const std::lock_guard lock(mutex_);
   if (!key.empty()) {
     if (const auto found = keyed_.find(key); found != keyed_.end()) {
@@ -71,7 +71,7 @@ std::shared_ptr<MediaPool::Job> MediaPool::join_or_add(WhenFull when_full, const
   return job;
 }
 
-void MediaPool::serve() {
+void WorkPool::serve() {
   while (true) {
     std::shared_ptr<Job> job;
     {
@@ -91,7 +91,7 @@ void MediaPool::serve() {
   }
 }
 
-void MediaPool::finish(const std::shared_ptr<Job>& job) {
+void WorkPool::finish(const std::shared_ptr<Job>& job) {
   std::vector<std::function<void()>> waiters;
   {
     const std::lock_guard lock(mutex_);

@@ -1,5 +1,5 @@
-// The threads that decode pictures and wait for disks, with a bounded queue. Coroutines hand in work
-// that blocks and continue on their own executor when it is done.
+// Threads for work that blocks (decoding, waiting for a disk), with a bounded queue. Coroutines hand work
+// in and continue on their own executor when it is done.
 //
 // Thread-safe. The pool is destroyed after the coroutines that wait on it have ended; work that was
 // queued is finished first.
@@ -25,14 +25,14 @@ namespace fluxgate::files {
 // their number, and a refusal would throw away what was paid for. Requests of people are turned away.
 enum class WhenFull { wait, refuse };
 
-class MediaPool {
+class WorkPool {
  public:
   using Work = std::function<Result<void>()>;
 
-  MediaPool(int threads, int queue_limit);
-  ~MediaPool();
-  MediaPool(const MediaPool&) = delete;
-  MediaPool& operator=(const MediaPool&) = delete;
+  WorkPool(int threads, int queue_limit);
+  ~WorkPool();
+  WorkPool(const WorkPool&) = delete;
+  WorkPool& operator=(const WorkPool&) = delete;
 
   // Runs `work` on a pool thread; an exception it throws is thrown to the caller. `work` owns what it
   // uses. With a non-empty `key`, callers who come while work with that key is queued or running get its
