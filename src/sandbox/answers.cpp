@@ -47,11 +47,13 @@ void fail_with(Outcome& outcome, int status, json::value detail, std::string err
 void fail_with(Outcome& outcome, const Failure& failure, json::object context) {
   json::value detail(json::string(failure.message));
   if (failure.type == "no_media_generated")
-    detail = json::array{problem({"body"}, failure.message, failure.type, json::object(), std::move(context))};
+    detail =
+        json::array{problem({"body"}, failure.message, failure.type, json::object(), std::move(context))};
   else if (!failure.field.empty())
-    detail = json::array{problem({"body", json::string(failure.field)}, failure.message, failure.type, nullptr,
-                                 std::move(context))};
-  fail_with(outcome, failure.status, std::move(detail), std::string(failure.message), std::string(failure.type));
+    detail = json::array{problem({"body", json::string(failure.field)}, failure.message, failure.type,
+                                 nullptr, std::move(context))};
+  fail_with(outcome, failure.status, std::move(detail), std::string(failure.message),
+            std::string(failure.type));
 }
 
 const Failure* failure_named(std::string_view action) {
@@ -106,7 +108,9 @@ json::value seed_value(const Record& record) {
 
 PixelSize picture_size(PixelSize asked, const AnswerOptions& options) {
   if (options.tiny_images) return {16, 16};
-  auto side = [&](int pixels) { return std::max(16, static_cast<int>(std::lround(pixels * options.image_scale))); };
+  auto side = [&](int pixels) {
+    return std::max(16, static_cast<int>(std::lround(pixels * options.image_scale)));
+  };
   return {side(asked.width), side(asked.height)};
 }
 
@@ -118,8 +122,8 @@ std::vector<PictureSpec> pictures_of(const Record& record, const Input& input, c
     PictureSpec picture;
     picture.size = picture_size(input.size, options);
     picture.format = input.format;
-    picture.motif = stable_digest(
-        fmt::format("{}\n{}\n{}\n{}\n{}", record.endpoint, input.prompt, record.seed, index, input.images_digest));
+    picture.motif = stable_digest(fmt::format("{}\n{}\n{}\n{}\n{}", record.endpoint, input.prompt,
+                                              record.seed, index, input.images_digest));
     picture.black = black;
     picture.caption = fmt::format("{}  SEED {}  #{}", name, record.seed, index + 1);
     if (options.tiny_images) {  // a few pictures for all: a benchmark measures the gateway, not the painter
@@ -153,7 +157,8 @@ void succeed(const Record& record, const Endpoint& endpoint, const Input& input,
              std::string_view fault, Outcome& outcome) {
   json::array images;
   if (fault != "empty-images")
-    for (const PictureSpec& picture : outcome.pictures) images.push_back(image_entry(picture, endpoint.shape, fault));
+    for (const PictureSpec& picture : outcome.pictures)
+      images.push_back(image_entry(picture, endpoint.shape, fault));
   json::object& body = outcome.body;
   if (endpoint.shape != Shape::bare) {
     body["timings"] = {{"inference", std::round(record.run_seconds() * 0.92 * 1e4) / 1e4}};
@@ -172,8 +177,8 @@ void succeed(const Record& record, const Endpoint& endpoint, const Input& input,
 
 std::string progress_bar(int step, int steps) {
   int done = 10 * step / steps;
-  return fmt::format("{:3}%|{}{}| {}/{}", 100 * step / steps, std::string(done, '#'), std::string(10 - done, ' '), step,
-                     steps);
+  return fmt::format("{:3}%|{}{}| {}/{}", 100 * step / steps, std::string(done, '#'),
+                     std::string(10 - done, ' '), step, steps);
 }
 
 }  // namespace
@@ -198,7 +203,8 @@ Outcome outcome_of(const Record& record, const ProbeImage& probe, const AnswerOp
     return outcome;
   }
   bool explicit_content = fault == "nsfw" || (input.safety_checker && input.prompt.contains(kNsfwTrigger));
-  bool refused = input.prompt.contains(kPolicyTrigger) || (explicit_content && endpoint->shape == Shape::bare);
+  bool refused =
+      input.prompt.contains(kPolicyTrigger) || (explicit_content && endpoint->shape == Shape::bare);
   if (refused) {
     fail_with(outcome, *failure_named("policy"), {});
     return outcome;
@@ -214,10 +220,14 @@ boost::json::array logs_at(const Record& record, const Endpoint* endpoint, Milli
   if (record.start_timeout || (record.cancelled() && record.cancelled_ms <= record.start_ms)) return lines;
   const Millis until = record.cancelled() ? std::min(now, record.cancelled_ms) : now;
   auto line = [&](double part, std::string message) {
-    Millis at = record.start_ms + static_cast<Millis>(part * static_cast<double>(record.end_ms - record.start_ms));
+    Millis at =
+        record.start_ms + static_cast<Millis>(part * static_cast<double>(record.end_ms - record.start_ms));
     if (at > until) return;
-    lines.push_back({{"message", std::move(message)}, {"timestamp", iso8601(at)}, {"level", "INFO"},
-                     {"source", "USER"}, {"labels", json::object()}});
+    lines.push_back({{"message", std::move(message)},
+                     {"timestamp", iso8601(at)},
+                     {"level", "INFO"},
+                     {"source", "USER"},
+                     {"labels", json::object()}});
   };
   line(0, "Request picked up by runner sandbox-1");
   line(0.05, fmt::format("Loading {}", record.endpoint));
@@ -264,7 +274,8 @@ boost::json::object status_body(const Record& record, const Outcome& outcome, Ph
     case Phase::completed:
       body["status"] = "COMPLETED";
       body["logs"] = std::move(logs);
-      body["metrics"] = {{"inference_time", record.cancelled() ? json::value(nullptr) : record.run_seconds()}};
+      body["metrics"] = {
+          {"inference_time", record.cancelled() ? json::value(nullptr) : record.run_seconds()}};
       if (outcome.status != 200) {
         body["error"] = outcome.error;
         body["error_type"] = outcome.error_type;
@@ -274,7 +285,8 @@ boost::json::object status_body(const Record& record, const Outcome& outcome, Ph
 }
 
 std::string picture_path(const Record& record, const Outcome& outcome, std::size_t index) {
-  return fmt::format("/files/sandbox/{}-{}.{}", record.id, index, file_suffix(outcome.pictures[index].format));
+  return fmt::format("/files/sandbox/{}-{}.{}", record.id, index,
+                     file_suffix(outcome.pictures[index].format));
 }
 
 std::optional<PictureName> read_picture_name(std::string_view file_name) {

@@ -20,8 +20,8 @@ namespace fluxgate::sandbox {
 enum class Phase { queued, running, completed };
 
 struct AnswerOptions {
-  bool tiny_images = false;    // 16 by 16 pixels instead of the requested size
-  double image_scale = 1;      // of each side, e.g. 0.25
+  bool tiny_images = false;  // 16 by 16 pixels instead of the requested size
+  double image_scale = 1;    // of each side, e.g. 0.25
 };
 
 // The end of a request. `body` lacks the images' links, which depend on who answers.
@@ -63,7 +63,8 @@ struct PictureName {
 std::optional<PictureName> read_picture_name(std::string_view file_name);
 
 // Writes the links into the images of a successful body.
-void add_picture_links(const Record& record, const Outcome& outcome, std::string_view base, boost::json::object& body);
+void add_picture_links(const Record& record, const Outcome& outcome, std::string_view base,
+                       boost::json::object& body);
 
 // Milliseconds that a run takes in the brisk profile: the endpoint's seconds, more for steps, pixels and
 // images, never above 2.2 s, so that the default image is done in under 3 s with the wait.

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kReplannedMax = 256;  // bounds the lines one cancellation can cost
 constexpr Millis kExpiryEvery = 60'000;
-constexpr Millis kRefreshEvery = 250;  // how late another sandbox's cancellation may be seen
+constexpr Millis kRefreshEvery = 250;         // how late another sandbox's cancellation may be seen
 constexpr std::size_t kExpiryAfter = 50'000;  // accepted requests
 
 std::string text_of(const RequestKey& key) {
@@ -54,8 +54,10 @@ void Book::load_line(std::string_view line, Journal::Place place, std::vector<Li
   Entry entry{.place = place, .start = head->start, .end = head->end, .open_webhook = head->kind == 'H'};
   Lane& lane = lane_of(std::string(head->account), entry.lane);
   if (!index_.try_emplace(head->key, entry).second) return;
-  if (entry.start > now) enqueue(lane, entry.start, head->key);
-  else if (entry.end > now) note_running(lane, head->key, now);
+  if (entry.start > now)
+    enqueue(lane, entry.start, head->key);
+  else if (entry.end > now)
+    note_running(lane, head->key, now);
   if (entry.end > now) occupy(lane, entry.end, now);
 }
 
@@ -151,8 +153,10 @@ Record Book::accept(Record draft, Plan plan) {
   entry.open_webhook = !draft.webhook.empty();
   index_.emplace(key, entry);
   if (!draft.start_timeout) occupy(lane, entry.end, now);
-  if (entry.start > now) enqueue(lane, entry.start, key);
-  else if (entry.end > now) note_running(lane, key, now);
+  if (entry.start > now)
+    enqueue(lane, entry.start, key);
+  else if (entry.end > now)
+    note_running(lane, key, now);
   if (++accepted_since_expiry_ >= kExpiryAfter || now - expired_at_ms_ > kExpiryEvery) expire(now);
   return draft;
 }
@@ -160,7 +164,8 @@ Record Book::accept(Record draft, Plan plan) {
 Book::Index::iterator Book::look_up(const RequestKey& key) {
   auto found = index_.find(key);
   const Millis now = clock_.now_ms();
-  bool settled = found != index_.end() && (found->second.end <= now || now - refreshed_at_ms_ < kRefreshEvery);
+  bool settled =
+      found != index_.end() && (found->second.end <= now || now - refreshed_at_ms_ < kRefreshEvery);
   if (settled) return found;
   refresh();
   return index_.find(key);
@@ -218,7 +223,8 @@ void Book::replan(Lane& lane, Millis now) {
   std::size_t replanned = 0;
   for (const Waiting& waiting : queue) {
     Entry& entry = index_[waiting.key];
-    Millis start = lane.busy.size() < slots ? std::min(entry.start, now + 1) : std::max(now + 1, lane.busy.front());
+    Millis start =
+        lane.busy.size() < slots ? std::min(entry.start, now + 1) : std::max(now + 1, lane.busy.front());
     if (start < entry.start && replanned < kReplannedMax) {
       ++replanned;
       entry.end += start - entry.start;
@@ -290,7 +296,8 @@ void Book::expire(Millis now) {
   accepted_since_expiry_ = 0;
   auto dropped = journal_.expire(now - options_.time_to_live_ms, options_.records_max);
   if (dropped.empty()) return;
-  std::erase_if(index_, [&](const auto& item) { return std::ranges::count(dropped, item.second.place.segment) > 0; });
+  std::erase_if(index_,
+                [&](const auto& item) { return std::ranges::count(dropped, item.second.place.segment) > 0; });
 }
 
 }  // namespace fluxgate::sandbox

@@ -23,7 +23,7 @@ namespace fluxgate::sandbox {
 
 struct BookOptions {
   std::string folder;
-  int slots = 0;                       // runners per account; 0 = as many as are asked for
+  int slots = 0;  // runners per account; 0 = as many as are asked for
   Millis time_to_live_ms = 24 * 3'600'000;
   std::size_t records_max = 1'000'000;
 };
@@ -33,7 +33,7 @@ class Book {
   Book(BookOptions options, const Clock& clock);
 
   struct Plan {
-    Millis wait_ms = 0;         // before a free runner takes it
+    Millis wait_ms = 0;  // before a free runner takes it
     Millis run_ms = 0;
     Millis start_limit_ms = 0;  // gives up waiting after so long; 0 = never
   };
@@ -72,9 +72,9 @@ class Book {
     RequestKey key{};
     auto operator<=>(const Waiting&) const = default;
   };
-  struct Lane {  // one account
-    std::deque<Waiting> waiting;    // sorted
-    std::vector<Millis> busy;       // sorted ends of the last planned run of each runner
+  struct Lane {                       // one account
+    std::deque<Waiting> waiting;      // sorted
+    std::vector<Millis> busy;         // sorted ends of the last planned run of each runner
     std::vector<RequestKey> running;  // with slots only; may hold some that have ended
   };
   using Index = std::unordered_map<RequestKey, Entry, KeyHash>;

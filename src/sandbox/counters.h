@@ -8,17 +8,33 @@
 
 namespace fluxgate::sandbox {
 
-enum class Count { posts, accepted, status, results, cancels, streams, media, uploads, webhooks_sent,
-                   webhooks_delivered, faults };
+enum class Count {
+  posts,
+  accepted,
+  status,
+  results,
+  cancels,
+  streams,
+  media,
+  uploads,
+  webhooks_sent,
+  webhooks_delivered,
+  faults
+};
 
 class Counters {
  public:
   void add(Count what) { counts_[static_cast<std::size_t>(what)].fetch_add(1, std::memory_order_relaxed); }
   RequestCounts snapshot() const {
-    auto of = [&](Count what) { return counts_[static_cast<std::size_t>(what)].load(std::memory_order_relaxed); };
-    return {of(Count::posts),   of(Count::accepted), of(Count::status),        of(Count::results),
-            of(Count::cancels), of(Count::streams),  of(Count::media),         of(Count::uploads),
-            of(Count::webhooks_sent), of(Count::webhooks_delivered), of(Count::faults)};
+    auto of = [&](Count what) {
+      return counts_[static_cast<std::size_t>(what)].load(std::memory_order_relaxed);
+    };
+    return {of(Count::posts),         of(Count::accepted),
+            of(Count::status),        of(Count::results),
+            of(Count::cancels),       of(Count::streams),
+            of(Count::media),         of(Count::uploads),
+            of(Count::webhooks_sent), of(Count::webhooks_delivered),
+            of(Count::faults)};
   }
 
  private:

@@ -28,7 +28,7 @@ constexpr std::string_view kGuidance45 = "guidance_scale:number=4.5[1..20]";
 constexpr std::string_view kGuidance25 = "guidance_scale:number=2.5[0..20]";
 constexpr std::string_view kGuidance5 = "guidance_scale:number=5[0..20]";
 constexpr std::string_view kBasic = "seed:seed sync_mode:boolean=false";
-constexpr std::string_view kCount = "num_images:integer=1[1..4]";
+constexpr std::string_view kUsual = "seed:seed sync_mode:boolean=false num_images:integer=1[1..4]";
 constexpr std::string_view kChecker = "enable_safety_checker:boolean=true";
 constexpr std::string_view kJpeg = "output_format:choice=jpeg[jpeg,png]";
 constexpr std::string_view kPng = "output_format:choice=png[jpeg,png]";
@@ -71,58 +71,60 @@ struct Family {
   std::initializer_list<Row> rows;
 };
 
+// clang-format off: a table, to be read as one
+
 // §7.2, §7.6: open weights. `flux/…` and `flux-1/…` differ in the default acceleration only.
 const Family kFlux1{Shape::standard, {}, true, false, {
-  {"fal-ai/flux/dev", 1.4, {kPrompt, kSize, kSteps28, kGuidance, kBasic, kCount, kChecker, kJpeg, kPlain}},
-  {"fal-ai/flux-1/dev", 1.2, {kPrompt, kSize, kSteps28, kGuidance, kBasic, kCount, kChecker, kJpeg, kFaster}},
-  {"fal-ai/flux/schnell", 0.5, {kPrompt, kSize, kSteps4, kGuidance, kBasic, kCount, kChecker, kJpeg, kPlain}},
-  {"fal-ai/flux-1/schnell", 0.5, {kPrompt, kSize, kSteps4, kGuidance, kBasic, kCount, kChecker, kJpeg, kFaster}},
-  {"fal-ai/flux/krea", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kBasic, kCount, kChecker, kJpeg, kPlain}},
-  {"fal-ai/flux-1/krea", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kBasic, kCount, kChecker, kJpeg, kFaster}},
-  {"fal-ai/flux/srpo", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kBasic, kCount, kChecker, kJpeg, kPlain}},
-  {"fal-ai/flux-1/srpo", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kBasic, kCount, kChecker, kJpeg, kFaster}},
+  {"fal-ai/flux/dev", 1.4, {kPrompt, kSize, kSteps28, kGuidance, kUsual, kChecker, kJpeg, kPlain}},
+  {"fal-ai/flux-1/dev", 1.2, {kPrompt, kSize, kSteps28, kGuidance, kUsual, kChecker, kJpeg, kFaster}},
+  {"fal-ai/flux/schnell", 0.5, {kPrompt, kSize, kSteps4, kGuidance, kUsual, kChecker, kJpeg, kPlain}},
+  {"fal-ai/flux-1/schnell", 0.5, {kPrompt, kSize, kSteps4, kGuidance, kUsual, kChecker, kJpeg, kFaster}},
+  {"fal-ai/flux/krea", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kUsual, kChecker, kJpeg, kPlain}},
+  {"fal-ai/flux-1/krea", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kUsual, kChecker, kJpeg, kFaster}},
+  {"fal-ai/flux/srpo", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kUsual, kChecker, kJpeg, kPlain}},
+  {"fal-ai/flux-1/srpo", 1.4, {kPrompt, kSize, kSteps28, kGuidance45, kUsual, kChecker, kJpeg, kFaster}},
   {"fal-ai/flux/dev/image-to-image", 1.5,
-   {kImage, kPrompt, kStrength, kSteps40, kGuidance, kBasic, kCount, kChecker, kJpeg, kPlain}},
+   {kImage, kPrompt, kStrength, kSteps40, kGuidance, kUsual, kChecker, kJpeg, kPlain}},
   {"fal-ai/flux-1/dev/image-to-image", 1.5,
-   {kImage, kPrompt, kStrength, kSteps40, kGuidance, kBasic, kCount, kChecker, kJpeg, kFaster}},
-  {"fal-ai/flux/dev/redux", 1.5, {kImage, kSize, kSteps28, kGuidance, kBasic, kCount, kChecker, kJpeg, kPlain}},
-  {"fal-ai/flux-1/dev/redux", 1.5, {kImage, kSize, kSteps28, kGuidance, kBasic, kCount, kChecker, kJpeg, kFaster}},
-  {"fal-ai/flux/schnell/redux", 0.7, {kImage, kSize, kSteps4, kBasic, kCount, kChecker, kJpeg, kPlain}},
-  {"fal-ai/flux-1/schnell/redux", 0.7, {kImage, kSize, kSteps4, kBasic, kCount, kChecker, kJpeg, kFaster}},
+   {kImage, kPrompt, kStrength, kSteps40, kGuidance, kUsual, kChecker, kJpeg, kFaster}},
+  {"fal-ai/flux/dev/redux", 1.5, {kImage, kSize, kSteps28, kGuidance, kUsual, kChecker, kJpeg, kPlain}},
+  {"fal-ai/flux-1/dev/redux", 1.5, {kImage, kSize, kSteps28, kGuidance, kUsual, kChecker, kJpeg, kFaster}},
+  {"fal-ai/flux/schnell/redux", 0.7, {kImage, kSize, kSteps4, kUsual, kChecker, kJpeg, kPlain}},
+  {"fal-ai/flux-1/schnell/redux", 0.7, {kImage, kSize, kSteps4, kUsual, kChecker, kJpeg, kFaster}},
   {"fal-ai/flux-lora", 1.5,
-   {kPrompt, kSize, kSteps28, kGuidance, kLoras, kBasic, kCount, kChecker, kJpeg, kPlainOrRegular}},
+   {kPrompt, kSize, kSteps28, kGuidance, kLoras, kUsual, kChecker, kJpeg, kPlainOrRegular}},
   {"fal-ai/flux-lora/image-to-image", 1.5,
-   {kPrompt, kImage, kStrength85, kSizeOfInput, kSteps28, kGuidance, kLoras, kBasic, kCount, kChecker, kJpeg,
+   {kPrompt, kImage, kStrength85, kSizeOfInput, kSteps28, kGuidance, kLoras, kUsual, kChecker, kJpeg,
     kPlainOrRegular}},
   {"fal-ai/flux-lora/inpainting", 1.5,
-   {kPrompt, kImage, kMask, kStrength85, kSizeOfInput, kSteps28, kGuidance, kLoras, kBasic, kCount, kChecker,
+   {kPrompt, kImage, kMask, kStrength85, kSizeOfInput, kSteps28, kGuidance, kLoras, kUsual, kChecker,
     kJpeg, kPlainOrRegular}},
   {"fal-ai/flux-lora-fill", 1.6,
    {kAnyPrompt, kImage, kMask, "guidance_scale:number=30[1..50]", kSteps28, kSizeOfInput,
-    "paste_back:boolean=true resize_to_original:boolean=false", kLoras, kBasic, kCount, kChecker, kJpeg, kPlain}},
+    "paste_back:boolean=true resize_to_original:boolean=false", kLoras, kUsual, kChecker, kJpeg, kPlain}},
   {"fal-ai/flux-kontext/dev", 1.6,
-   {kPrompt, kImage, kResolution, kSteps28, kGuidance25, kBasic, kCount, kChecker, kJpeg, kPlain}},
+   {kPrompt, kImage, kResolution, kSteps28, kGuidance25, kUsual, kChecker, kJpeg, kPlain}},
   {"fal-ai/flux-kontext-lora", 1.6,
-   {kPrompt, kImage, kResolution, kSteps30, kGuidance25, kLoras, kBasic, kCount, kChecker, kPng, kPlain}},
+   {kPrompt, kImage, kResolution, kSteps30, kGuidance25, kLoras, kUsual, kChecker, kPng, kPlain}},
   {"fal-ai/flux-kontext-lora/text-to-image", 1.6,
-   {kPrompt, kSize, kSteps30, kGuidance25, kLoras, kBasic, kCount, kChecker, kPng, kPlain}},
+   {kPrompt, kSize, kSteps30, kGuidance25, kLoras, kUsual, kChecker, kPng, kPlain}},
   {"fal-ai/flux-kontext-lora/inpaint", 1.6,
    {kPrompt, kImage, kMask, "reference_image_url!:link strength:number=0.88[0.01..1]", kSteps30, kGuidance25,
-    kLoras, kBasic, kCount, kChecker, kPng, kPlain}},
+    kLoras, kUsual, kChecker, kPng, kPlain}},
 }};
 
 // §7.3: hosted FLUX.1 pro.
 const Family kPro{Shape::standard, {}, true, false, {
-  {"fal-ai/flux-pro/v1.1", 1.6, {kPrompt, kSize, kBasic, kCount, kEnhance, kTolerance6, kJpeg, kChecker}},
+  {"fal-ai/flux-pro/v1.1", 1.6, {kPrompt, kSize, kUsual, kEnhance, kTolerance6, kJpeg, kChecker}},
   {"fal-ai/flux-pro/new", 1.6,
-   {kPrompt, kSize, kSteps28, kGuidance, kBasic, kCount, kEnhance, kTolerance6, kJpeg}},
+   {kPrompt, kSize, kSteps28, kGuidance, kUsual, kEnhance, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/v1.1/redux", 1.6,
-   {kImage, kAnyPrompt, kSize, kSteps28, kGuidance, kBasic, kCount, kEnhance, kTolerance6, kJpeg}},
+   {kImage, kAnyPrompt, kSize, kSteps28, kGuidance, kUsual, kEnhance, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/v1/redux", 1.6,
-   {kImage, kAnyPrompt, kSize, kSteps28, kGuidance, kBasic, kCount, kEnhance, kTolerance6, kJpeg}},
-  {"fal-ai/flux-pro/v1/fill", 1.6, {kPrompt, kImage, kMask, kBasic, kCount, kEnhance, kTolerance6, kJpeg}},
+   {kImage, kAnyPrompt, kSize, kSteps28, kGuidance, kUsual, kEnhance, kTolerance6, kJpeg}},
+  {"fal-ai/flux-pro/v1/fill", 1.6, {kPrompt, kImage, kMask, kUsual, kEnhance, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/v1/fill-finetuned", 1.6,
-   {kPrompt, kImage, kMask, kFinetune, kBasic, kCount, kEnhance, kTolerance6, kJpeg}},
+   {kPrompt, kImage, kMask, kFinetune, kUsual, kEnhance, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/v1/erase", 1.2,
    {kImage, kMask, "dilate_pixels:integer=10[0..512] sync_mode:boolean=false", kJpeg}},
   {"fal-ai/flux-pro/v1/vto", 1.7,
@@ -131,61 +133,61 @@ const Family kPro{Shape::standard, {}, true, false, {
 
 const Family kUltra{Shape::standard, {}, false, true, {
   {"fal-ai/flux-pro/v1.1-ultra", 1.8,
-   {kPrompt, kFreeRatio, kRaw, "image_url:link", kImageStrength, kEnhance, kBasic, kCount, kTolerance6, kJpeg,
+   {kPrompt, kFreeRatio, kRaw, "image_url:link", kImageStrength, kEnhance, kUsual, kTolerance6, kJpeg,
     kChecker}},
   {"fal-ai/flux-pro/v1.1-ultra-finetuned", 1.8,
-   {kPrompt, kFinetune, kFreeRatio, kRaw, "image_url:link", kImageStrength, kEnhance, kBasic, kCount,
+   {kPrompt, kFinetune, kFreeRatio, kRaw, "image_url:link", kImageStrength, kEnhance, kUsual,
     kTolerance6, kJpeg, kChecker}},
   {"fal-ai/flux-pro/v1.1-ultra/redux", 1.8,
-   {kImage, kAnyPrompt, kFreeRatio, kRaw, kImageStrength, kEnhance, kBasic, kCount, kTolerance6, kJpeg,
+   {kImage, kAnyPrompt, kFreeRatio, kRaw, kImageStrength, kEnhance, kUsual, kTolerance6, kJpeg,
     kChecker}},
 }};
 
 // §7.4: hosted Kontext.
 const Family kKontext{Shape::kontext, {}, false, false, {
   {"fal-ai/flux-pro/kontext", 1.5,
-   {kPrompt, kImage, kRatioOfInput, kGuidance, kEnhance, kBasic, kCount, kTolerance6, kJpeg}},
+   {kPrompt, kImage, kRatioOfInput, kGuidance, kEnhance, kUsual, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/kontext/max", 1.7,
-   {kPrompt, kImage, kRatioOfInput, kGuidance, kEnhance, kBasic, kCount, kTolerance6, kJpeg}},
+   {kPrompt, kImage, kRatioOfInput, kGuidance, kEnhance, kUsual, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/kontext/multi", 1.7,
-   {kPrompt, kImages, kRatioOfInput, kGuidance, kEnhance, kBasic, kCount, kTolerance6, kJpeg}},
+   {kPrompt, kImages, kRatioOfInput, kGuidance, kEnhance, kUsual, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/kontext/max/multi", 1.8,
-   {kPrompt, kImages, kRatioOfInput, kGuidance, kEnhance, kBasic, kCount, kTolerance6, kJpeg}},
+   {kPrompt, kImages, kRatioOfInput, kGuidance, kEnhance, kUsual, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/kontext/text-to-image", 1.5,
-   {kPrompt, kRatioSquare, kGuidance, kEnhance, kBasic, kCount, kTolerance6, kJpeg}},
+   {kPrompt, kRatioSquare, kGuidance, kEnhance, kUsual, kTolerance6, kJpeg}},
   {"fal-ai/flux-pro/kontext/max/text-to-image", 1.7,
-   {kPrompt, kRatioSquare, kGuidance, kEnhance, kBasic, kCount, kTolerance6, kJpeg}},
+   {kPrompt, kRatioSquare, kGuidance, kEnhance, kUsual, kTolerance6, kJpeg}},
 }};
 
 // §7.7: FLUX.2, open models.
 const Family kFlux2{Shape::kontext, kFlux2Sizes, true, false, {
   {"fal-ai/flux-2", 1.5,
-   {kPrompt, kSize, kSteps28, kGuidance25, kFaster, kExpand, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kSize, kSteps28, kGuidance25, kFaster, kExpand, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/edit", 1.7,
-   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance25, kFaster, kExpand, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance25, kFaster, kExpand, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/lora", 1.6,
-   {kPrompt, kSize, kSteps28, kGuidance25, kFaster, kExpand, kLoras, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kSize, kSteps28, kGuidance25, kFaster, kExpand, kLoras, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/lora/edit", 1.7,
-   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance25, kFaster, kExpand, kLoras, kBasic, kCount, kChecker,
+   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance25, kFaster, kExpand, kLoras, kUsual, kChecker,
     kPngWebp}},
-  {"fal-ai/flux-2/turbo", 0.8, {kPrompt, kSize, kGuidance25, kExpand, kBasic, kCount, kChecker, kPngWebp}},
-  {"fal-ai/flux-2/flash", 0.6, {kPrompt, kSize, kGuidance25, kExpand, kBasic, kCount, kChecker, kPngWebp}},
+  {"fal-ai/flux-2/turbo", 0.8, {kPrompt, kSize, kGuidance25, kExpand, kUsual, kChecker, kPngWebp}},
+  {"fal-ai/flux-2/flash", 0.6, {kPrompt, kSize, kGuidance25, kExpand, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/turbo/edit", 0.9,
-   {kPrompt, kImages, "image_size:size=square_hd", kGuidance25, kExpand, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kImages, "image_size:size=square_hd", kGuidance25, kExpand, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/flash/edit", 0.7,
-   {kPrompt, kImages, "image_size:size=square_hd", kGuidance25, kExpand, kBasic, kCount, kChecker, kPngWebp}},
-  {"fal-ai/flux-2/klein/4b", 0.5, {kPrompt, kSize, kSteps4, kBasic, kCount, kChecker, kPngWebp}},
-  {"fal-ai/flux-2/klein/9b", 0.7, {kPrompt, kSize, kSteps4, kBasic, kCount, kChecker, kPngWebp}},
-  {"fal-ai/flux-2/klein/4b/edit", 0.6, {kPrompt, kImages, kSizeOfInput, kSteps4, kBasic, kCount, kChecker, kPngWebp}},
-  {"fal-ai/flux-2/klein/9b/edit", 0.8, {kPrompt, kImages, kSizeOfInput, kSteps4, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kImages, "image_size:size=square_hd", kGuidance25, kExpand, kUsual, kChecker, kPngWebp}},
+  {"fal-ai/flux-2/klein/4b", 0.5, {kPrompt, kSize, kSteps4, kUsual, kChecker, kPngWebp}},
+  {"fal-ai/flux-2/klein/9b", 0.7, {kPrompt, kSize, kSteps4, kUsual, kChecker, kPngWebp}},
+  {"fal-ai/flux-2/klein/4b/edit", 0.6, {kPrompt, kImages, kSizeOfInput, kSteps4, kUsual, kChecker, kPngWebp}},
+  {"fal-ai/flux-2/klein/9b/edit", 0.8, {kPrompt, kImages, kSizeOfInput, kSteps4, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/klein/4b/base", 1.0,
-   {kPrompt, kSize, kSteps28, kGuidance5, kNegative, kFaster, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kSize, kSteps28, kGuidance5, kNegative, kFaster, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/klein/9b/base", 1.2,
-   {kPrompt, kSize, kSteps28, kGuidance5, kNegative, kFaster, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kSize, kSteps28, kGuidance5, kNegative, kFaster, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/klein/4b/base/edit", 1.1,
-   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance5, kNegative, kFaster, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance5, kNegative, kFaster, kUsual, kChecker, kPngWebp}},
   {"fal-ai/flux-2/klein/9b/base/edit", 1.3,
-   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance5, kNegative, kFaster, kBasic, kCount, kChecker, kPngWebp}},
+   {kPrompt, kImages, kSizeOfInput, kSteps28, kGuidance5, kNegative, kFaster, kUsual, kChecker, kPngWebp}},
 }};
 
 // §7.7: FLUX.2, hosted. One image per request: there is no num_images.
@@ -199,12 +201,14 @@ const Family kHosted2{Shape::bare, kHosted2Sizes, true, false, {
    {kPrompt, kImages, kSizeAuto, kSteps28, kGuidance, kTolerance5, kChecker, kBasic, kJpeg}},
 }};
 
+// clang-format on
+
 FieldKind kind_named(std::string_view word) {
   static constexpr std::pair<std::string_view, FieldKind> kWords[] = {
-      {"text", FieldKind::text},       {"link", FieldKind::link},       {"links", FieldKind::links},
-      {"size", FieldKind::size},       {"choice", FieldKind::choice},   {"integer", FieldKind::integer},
-      {"number", FieldKind::number},   {"boolean", FieldKind::boolean}, {"seed", FieldKind::seed},
-      {"ratio", FieldKind::ratio},     {"loras", FieldKind::loras},     {"free_ratio", FieldKind::free_ratio}};
+      {"text", FieldKind::text},     {"link", FieldKind::link},       {"links", FieldKind::links},
+      {"size", FieldKind::size},     {"choice", FieldKind::choice},   {"integer", FieldKind::integer},
+      {"number", FieldKind::number}, {"boolean", FieldKind::boolean}, {"seed", FieldKind::seed},
+      {"ratio", FieldKind::ratio},   {"loras", FieldKind::loras},     {"free_ratio", FieldKind::free_ratio}};
   for (const auto& [name, kind] : kWords)
     if (name == word) return kind;
   FLUX_ASSERT(!"a kind of field that does not exist");

@@ -14,10 +14,10 @@ namespace fluxgate::sandbox {
 
 enum class FieldKind {
   text,
-  link,        // one image: URL or data URI
-  links,       // a list of them
-  size,        // preset name or {"width","height"}
-  choice,      // one of `choices`
+  link,    // one image: URL or data URI
+  links,   // a list of them
+  size,    // preset name or {"width","height"}
+  choice,  // one of `choices`
   integer,
   number,
   boolean,
@@ -48,16 +48,16 @@ struct SizeRule {
   int side_min = 1;
   int side_max = 14142;
   std::int64_t area_max = 16'777'216;  // ours, where no limit is documented: pictures are really painted
-  int multiple_of = 0;        // refused unless a multiple; 0 = rounded to 16 instead
+  int multiple_of = 0;                 // refused unless a multiple; 0 = rounded to 16 instead
 };
 
 struct Endpoint {
-  std::string id;         // "fal-ai/flux-1/dev"
-  std::string app;        // "fal-ai/flux-1": owns the queue, stands in follow-up URLs
+  std::string id;   // "fal-ai/flux-1/dev"
+  std::string app;  // "fal-ai/flux-1": owns the queue, stands in follow-up URLs
   std::vector<Field> fields;
   Shape shape = Shape::standard;
   SizeRule sizes;
-  double seconds = 1.0;   // one default image, in the sandbox's brisk profile
+  double seconds = 1.0;  // one default image, in the sandbox's brisk profile
   bool per_megapixel = true;
   bool four_megapixels = false;  // aspect ratios mean about 4 MP instead of 1
 

@@ -7,7 +7,8 @@
 namespace fluxgate::sandbox {
 namespace {
 
-constexpr std::string_view kStages[] = {"submit", "status", "result", "cancel", "stream", "media", "webhook", "upload"};
+constexpr std::string_view kStages[] = {"submit", "status", "result",  "cancel",
+                                        "stream", "media",  "webhook", "upload"};
 constexpr std::size_t kHitsMax = 100'000;
 
 constexpr FaultKind kKinds[] = {
@@ -134,10 +135,14 @@ bool read_option(std::string_view option, Fault& fault) {
   auto name = trimmed(option.substr(0, equals));
   auto number = number_in(trimmed(option.substr(equals + 1)));
   if (!number) return false;
-  if (name == "times") fault.times = static_cast<int>(std::min(*number, 1e9));
-  else if (name == "seconds") fault.seconds = std::min(*number, 3600.0);
-  else if (name == "p") fault.probability = *number;
-  else return false;
+  if (name == "times")
+    fault.times = static_cast<int>(std::min(*number, 1e9));
+  else if (name == "seconds")
+    fault.seconds = std::min(*number, 3600.0);
+  else if (name == "p")
+    fault.probability = *number;
+  else
+    return false;
   return true;
 }
 

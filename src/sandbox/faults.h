@@ -24,10 +24,10 @@ enum class Stage { submit, status, result, cancel, stream, media, webhook, uploa
 
 struct Fault {
   Stage stage = Stage::submit;
-  std::string action;       // "429", "lost", "stuck-queue"
-  int times = -1;           // hits before it stops; -1 = always
+  std::string action;  // "429", "lost", "stuck-queue"
+  int times = -1;      // hits before it stops; -1 = always
   double probability = 1;
-  double seconds = -1;      // -1 = the action's own
+  double seconds = -1;  // -1 = the action's own
 
   std::string text() const;  // the written form
 };

@@ -12,28 +12,6 @@ namespace json = boost::json;
 
 constexpr int kImageSideMax = 14142;
 
-struct Preset {
-  std::string_view name;
-  PixelSize size;
-};
-constexpr Preset kPresets[] = {
-    {"square_hd", {1024, 1024}},   {"square", {512, 512}},         {"portrait_4_3", {768, 1024}},
-    {"portrait_16_9", {576, 1024}}, {"landscape_4_3", {1024, 768}}, {"landscape_16_9", {1024, 576}},
-};
-// The nine ratios and their sizes at about 1 MP (§7.1).
-constexpr Preset kRatios[] = {
-    {"21:9", {1568, 672}}, {"16:9", {1392, 752}}, {"4:3", {1184, 880}}, {"3:2", {1248, 832}}, {"1:1", {1024, 1024}},
-    {"2:3", {832, 1248}},  {"3:4", {880, 1184}},  {"9:16", {752, 1392}}, {"9:21", {672, 1568}},
-};
-constexpr Preset kLargeRatios[] = {{"16:9", {2752, 1536}}, {"9:16", {1536, 2752}}, {"1:1", {2048, 2048}}};
-
-template <std::size_t N>
-std::optional<PixelSize> size_named(const Preset (&presets)[N], std::string_view name) {
-  for (const Preset& preset : presets)
-    if (preset.name == name) return preset.size;
-  return std::nullopt;
-}
-
 std::string listed(const std::vector<std::string>& words) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -160,18 +138,17 @@ class Reader {
 
   void read_size(const Field& field, const json::value* value) {
     if (!value) {
-      if (field.fallback) size_ = size_named(kPresets, *field.fallback);
+      if (field.fallback) size_ = size_of_preset(*field.fallback);
       return;
     }
     if (value->is_object()) return read_custom_size(field, value->get_object());
     if (value->is_string()) {
       std::string_view name = value->get_string();
       if (name == "auto" && field.fallback == "auto") return;
-      size_ = size_named(kPresets, name);
+      size_ = size_of_preset(name);
       if (size_) return;
     }
-    std::vector<std::string> names;
-    for (const Preset& preset : kPresets) names.emplace_back(preset.name);
+    auto names = preset_names();
     if (field.fallback == "auto") names.emplace_back("auto");
     refuse(field, "Input should be " + listed(names), "enum", *value, {{"expected", listed(names)}});
   }
@@ -183,7 +160,8 @@ class Reader {
     fine = read_side(field, object, "height", size.height) && fine;
     if (!fine) return;
     if (std::int64_t{size.width} * size.height > rule.area_max)
-      return refuse(field, "The image has too many pixels.", "value_error", object, {{"max_pixels", rule.area_max}});
+      return refuse(field, "The image has too many pixels.", "value_error", object,
+                    {{"max_pixels", rule.area_max}});
     if (rule.multiple_of == 0) {  // the models think in blocks of 16 pixels
       size.width = std::max(16, (size.width + 8) / 16 * 16);
       size.height = std::max(16, (size.height + 8) / 16 * 16);
@@ -219,7 +197,8 @@ class Reader {
   void read_choice(const Field& field, const json::value* value) {
     std::string chosen = field.fallback.value_or("");
     if (value) {
-      bool known = value->is_string() && std::ranges::count(field.choices, std::string_view(value->get_string()));
+      bool known =
+          value->is_string() && std::ranges::count(field.choices, std::string_view(value->get_string()));
       if (!known)
         return refuse(field, "Input should be " + listed(field.choices), "literal_error", *value,
                       {{"expected", listed(field.choices)}});
@@ -252,8 +231,8 @@ class Reader {
       return std::nullopt;
     }
     if (field.maximum && *number > *field.maximum) {
-      refuse(field, fmt::format("Input should be less than or equal to {}", *field.maximum), "less_than_equal",
-             value, {{"le", limit_value(*field.maximum)}});
+      refuse(field, fmt::format("Input should be less than or equal to {}", *field.maximum),
+             "less_than_equal", value, {{"le", limit_value(*field.maximum)}});
       return std::nullopt;
     }
     return number;
@@ -297,7 +276,8 @@ class Reader {
     } else if (auto number = lax_number(*value); number && *number == std::floor(*number) && *number < 9e15) {
       result_.input.seed = static_cast<std::uint64_t>(static_cast<std::int64_t>(*number));
     } else {
-      refuse(field, "Input should be a valid integer", value->is_string() ? "int_parsing" : "int_type", *value);
+      refuse(field, "Input should be a valid integer", value->is_string() ? "int_parsing" : "int_type",
+             *value);
     }
   }
 
@@ -308,11 +288,10 @@ class Reader {
       ratio = std::string(value->get_string());
     }
     if (!ratio) return;
-    bool listed_ratio = size_named(kRatios, *ratio).has_value();
-    if (listed_ratio || field.kind == FieldKind::free_ratio) size_ = size_of_ratio(*ratio, endpoint_.four_megapixels);
+    auto names = ratio_names();
+    if (std::ranges::count(names, *ratio) > 0 || field.kind == FieldKind::free_ratio)
+      size_ = size_of_ratio(*ratio, endpoint_.four_megapixels);
     if (size_) return;
-    std::vector<std::string> names;
-    for (const Preset& preset : kRatios) names.emplace_back(preset.name);
     refuse(field, "Input should be " + listed(names), "literal_error", *value, {{"expected", listed(names)}});
   }
 
@@ -353,8 +332,9 @@ CheckedInput check_input(const Endpoint& endpoint, const boost::json::object& bo
 boost::json::object problem(boost::json::array loc, std::string_view message, std::string_view type,
                             boost::json::value input, boost::json::object context) {
   // Types of the platform link to their explanation, pydantic's do not.
-  bool of_platform = type.find("file_") == 0 || type.find("image_") == 0 || type == "content_policy_violation" ||
-                     type == "no_media_generated" || type == "generation_timeout";
+  bool of_platform = type.find("file_") == 0 || type.find("image_") == 0 ||
+                     type == "content_policy_violation" || type == "no_media_generated" ||
+                     type == "generation_timeout";
   json::object entry;
   entry["loc"] = std::move(loc);
   entry["msg"] = message;
@@ -363,29 +343,6 @@ boost::json::object problem(boost::json::array loc, std::string_view message, st
   if (!context.empty() || of_platform) entry["ctx"] = std::move(context);
   entry["input"] = std::move(input);
   return entry;
-}
-
-std::optional<PixelSize> size_of_ratio(std::string_view ratio, bool four_megapixels) {
-  if (four_megapixels) {
-    if (auto size = size_named(kLargeRatios, ratio)) return size;
-  } else if (auto size = size_named(kRatios, ratio)) {
-    return size;
-  }
-  auto colon = ratio.find(':');
-  if (colon == ratio.npos) return std::nullopt;
-  auto part = [](std::string_view text) {
-    int number = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size() ? number : 0;
-  };
-  int across = part(ratio.substr(0, colon));
-  int down = part(ratio.substr(colon + 1));
-  if (across < 1 || down < 1 || across > 32 * down || down > 32 * across) return std::nullopt;
-  double area = four_megapixels ? 4.2e6 : 1.05e6;
-  double height = std::sqrt(area * down / across);
-  int step = four_megapixels ? 32 : 16;
-  auto rounded = [&](double pixels) { return std::max(step, static_cast<int>(std::lround(pixels / step)) * step); };
-  return PixelSize{rounded(height * across / down), rounded(height)};
 }
 
 std::uint64_t stable_digest(std::string_view text) {

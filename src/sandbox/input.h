@@ -13,14 +13,9 @@
 #include <boost/json.hpp>
 
 #include "sandbox/endpoints.h"
+#include "sandbox/sizes.h"
 
 namespace fluxgate::sandbox {
-
-struct PixelSize {
-  int width = 0;
-  int height = 0;
-  bool operator==(const PixelSize&) const = default;
-};
 
 // What the runner learned about one input image.
 struct ImageProbe {
@@ -37,8 +32,8 @@ struct Input {
   int count = 1;
   int steps = 28;
   PixelSize size{1024, 768};
-  std::string format = "jpeg";      // jpeg, png, webp
-  bool as_data_uri = false;         // sync_mode
+  std::string format = "jpeg";  // jpeg, png, webp
+  bool as_data_uri = false;     // sync_mode
   bool safety_checker = true;
 };
 
@@ -51,9 +46,6 @@ CheckedInput check_input(const Endpoint& endpoint, const boost::json::object& bo
 // One entry of a `detail` list.
 boost::json::object problem(boost::json::array loc, std::string_view message, std::string_view type,
                             boost::json::value input, boost::json::object context = {});
-
-// Pixels of an aspect ratio "W:H": about 1 MP, or about 4 MP. nullopt when it cannot be read.
-std::optional<PixelSize> size_of_ratio(std::string_view ratio, bool four_megapixels);
 
 // A 64-bit digest that is the same on every machine; not for secrets.
 std::uint64_t stable_digest(std::string_view text);

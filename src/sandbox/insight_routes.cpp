@@ -37,9 +37,10 @@ json::object stats(Service& service) {
 json::array faults() {
   json::array list;
   for (const FaultKind& kind : fault_kinds())
-    list.push_back({{"stages", kind.stages == "*" ? "submit status result cancel stream media upload" : kind.stages},
-                    {"action", kind.action},
-                    {"effect", kind.effect}});
+    list.push_back(
+        {{"stages", kind.stages == "*" ? "submit status result cancel stream media upload" : kind.stages},
+         {"action", kind.action},
+         {"effect", kind.effect}});
   return list;
 }
 
@@ -69,10 +70,13 @@ json::object shown(const Record& record) {
 
 void add_insight_routes(Service& service, http::Router& router) {
   router.get("/", [](http::Request&) -> Reply { co_return http::Response::text(std::string(kWelcome)); });
-  router.get("/health", [](http::Request&) -> Reply { co_return http::Response::json(json::object{{"status", "ok"}}); });
-  router.get("/_sandbox/stats", [&service](http::Request&) -> Reply { co_return http::Response::json(stats(service)); });
+  router.get("/health",
+             [](http::Request&) -> Reply { co_return http::Response::json(json::object{{"status", "ok"}}); });
+  router.get("/_sandbox/stats",
+             [&service](http::Request&) -> Reply { co_return http::Response::json(stats(service)); });
   router.get("/_sandbox/faults", [](http::Request&) -> Reply { co_return http::Response::json(faults()); });
-  router.get("/_sandbox/endpoints", [](http::Request&) -> Reply { co_return http::Response::json(endpoints()); });
+  router.get("/_sandbox/endpoints",
+             [](http::Request&) -> Reply { co_return http::Response::json(endpoints()); });
   router.get("/_sandbox/requests/{id}", [&service](http::Request& request) -> Reply {
     auto record = service.book.find(request.param("id"));
     if (!record) co_return not_found_reply();

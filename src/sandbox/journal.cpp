@@ -30,7 +30,9 @@ struct stat state_of(int descriptor) {
 
 }  // namespace
 
-Journal::Journal(std::string folder) : folder_(std::move(folder)) { std::filesystem::create_directories(folder_); }
+Journal::Journal(std::string folder) : folder_(std::move(folder)) {
+  std::filesystem::create_directories(folder_);
+}
 
 Journal::~Journal() {
   for (auto& [number, segment] : segments_) close(segment.descriptor);
@@ -51,7 +53,8 @@ void Journal::open_own(Millis now) {
 Journal::Place Journal::append(std::string_view line, Millis now) {
   if (own_ != 0) {
     const Segment& full = segments_[own_];
-    if (full.read_to >= kSegmentBytes || full.lines >= kSegmentLines || now - own_opened_ms_ > kSegmentAge) own_ = 0;
+    if (full.read_to >= kSegmentBytes || full.lines >= kSegmentLines || now - own_opened_ms_ > kSegmentAge)
+      own_ = 0;
   }
   if (own_ == 0) open_own(now);
   Segment& segment = segments_[own_];
@@ -103,7 +106,8 @@ void Journal::read_new(const OnLine& on_line) {
       segments_[next_number_++] = std::move(segment);
     }
     auto segment = segments_.find(known->second);
-    if (known->second != own_ && segment != segments_.end()) read_segment(known->second, segment->second, on_line);
+    if (known->second != own_ && segment != segments_.end())
+      read_segment(known->second, segment->second, on_line);
   }
 }
 

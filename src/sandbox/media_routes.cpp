@@ -18,11 +18,13 @@ http::Response bytes_reply(std::shared_ptr<const std::string> bytes, std::string
 
 // Media faults that are not the same everywhere.
 http::Response spoil(http::Response response, const std::string& action, const http::Request& request) {
-  auto type = std::ranges::find(response.headers, "Content-Type", &std::pair<std::string, std::string>::first);
+  auto type =
+      std::ranges::find(response.headers, "Content-Type", &std::pair<std::string, std::string>::first);
   if (action == "403") return detail_reply(403, "Access denied");
   if (action == "410") return detail_reply(410, "Gone");
   if (action == "zero") response.body = std::string();
-  if (action == "wrong-type") response.body = std::string("This was never a picture, whatever the header says.");
+  if (action == "wrong-type")
+    response.body = std::string("This was never a picture, whatever the header says.");
   if (action == "mislabelled" && type != response.headers.end()) type->second = "text/plain";
   if (action == "html") return http::Response::text("<!doctype html><title>Sign in</title>", "text/html");
   if (action == "redirect")
@@ -60,7 +62,8 @@ Reply answer_picture(Service& service, http::Request& request) {
 }  // namespace
 
 void add_media_routes(Service& service, http::Router& router) {
-  router.get("/files/sandbox/{name}", [&service](http::Request& request) { return answer_picture(service, request); });
+  router.get("/files/sandbox/{name}",
+             [&service](http::Request& request) { return answer_picture(service, request); });
 }
 
 }  // namespace fluxgate::sandbox

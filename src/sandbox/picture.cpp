@@ -68,7 +68,8 @@ class Canvas {
       for (int row = 0; row < font::kHeight; ++row)
         for (int column = 0; column < font::kWidth; ++column)
           if (rows[row] >> (font::kWidth - 1 - column) & 1)
-            fill(left + column * dot, top + row * dot, left + (column + 1) * dot, top + (row + 1) * dot, colour);
+            fill(left + column * dot, top + row * dot, left + (column + 1) * dot, top + (row + 1) * dot,
+                 colour);
       left += font::kAdvance * dot;
     }
   }
@@ -102,7 +103,8 @@ void paint_landscape(Canvas& canvas, std::uint64_t motif) {
     for (int i = 0; i < 3; ++i) {
       const Hill& hill = hills[i];
       float at = static_cast<float>(x) / canvas.width();
-      float ridge = std::sin(at * hill.wave + hill.phase) + 0.4f * std::sin(at * hill.wave * 2.7f + hill.phase * 2);
+      float ridge =
+          std::sin(at * hill.wave + hill.phase) + 0.4f * std::sin(at * hill.wave * 2.7f + hill.phase * 2);
       ridges[x][i] = (hill.base + hill.swing * ridge) * canvas.height();
     }
   for (int y = 0; y < canvas.height(); ++y) {
@@ -181,7 +183,8 @@ Result<std::string> encode(Canvas& canvas, const std::string& format) {
 }  // namespace
 
 std::uint64_t PictureSpec::digest() const {
-  return stable_digest(fmt::format("{}x{} {} {} {} {}", size.width, size.height, format, motif, black, caption));
+  return stable_digest(
+      fmt::format("{}x{} {} {} {} {}", size.width, size.height, format, motif, black, caption));
 }
 
 void start_painting() {

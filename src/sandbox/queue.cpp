@@ -55,7 +55,8 @@ awaitable<Result<http::Response>> answer_queue(Service& service, http::Request& 
   if (path.operation == Operation::unknown) co_return detail_reply(404, "Not Found");
   std::string_view expected = method_of(path.operation);
   // The upstream's routers know the full id for submits only, so its follow-ups miss by method (§1.3).
-  if (path.full_id_form || call.method != expected) co_return wrong_method(path.full_id_form ? "POST" : expected);
+  if (path.full_id_form || call.method != expected)
+    co_return wrong_method(path.full_id_form ? "POST" : expected);
   const bool submits = path.operation == Operation::submit;
   if (service.options.slow_calls) co_await pause(service, submits ? kSubmitTakes : kCallTakes);
   if (submits) {

@@ -15,7 +15,7 @@ namespace fluxgate::sandbox {
 struct QueueCall {
   std::string method;
   std::string path;
-  bool synchronous = false;            // the host fal.run: answer with the result itself
+  bool synchronous = false;  // the host fal.run: answer with the result itself
   std::optional<std::string> logs, webhook, max_queue_length;
 };
 

@@ -124,7 +124,8 @@ awaitable<http::Response> answer_result(Service& service, FollowUp call) {
     auto instead = co_await play_before(service, *fault, record.id);
     if (instead) co_return std::move(*instead);
   }
-  bool unfinished = phase_at(record, service.clock.now_ms()) != Phase::completed || never_ends(service, call.faults);
+  bool unfinished =
+      phase_at(record, service.clock.now_ms()) != Phase::completed || never_ends(service, call.faults);
   if (unfinished || action == "not-ready")
     co_return with_request_id(detail_reply(400, "Request is still in progress"), record.id);
   if (action == "expired" || has_expired(service, record)) co_return not_found_reply();
@@ -151,14 +152,21 @@ awaitable<http::Response> answer_cancel(Service& service, FollowUp call) {
     auto instead = co_await play_before(service, *fault, record.id);
     if (instead) co_return std::move(*instead);
   }
-  auto said = [](std::string_view word, int code) { return http::Response::json(json::object{{"status", word}}, code); };
+  auto said = [](std::string_view word, int code) {
+    return http::Response::json(json::object{{"status", word}}, code);
+  };
   http::Response response = said("CANCELLATION_REQUESTED", 202);
   auto outcome = Book::CancelOutcome::accepted;
-  if (action == "late") outcome = Book::CancelOutcome::already_finished;
-  else if (action != "ignored") outcome = service.book.cancel(record.id);
-  if (outcome == Book::CancelOutcome::already_finished) response = said("ALREADY_COMPLETED", 400);
-  else if (outcome == Book::CancelOutcome::unknown) response = not_found_reply();
-  else if (action == "ok-200") response = said("OK", 200);
+  if (action == "late")
+    outcome = Book::CancelOutcome::already_finished;
+  else if (action != "ignored")
+    outcome = service.book.cancel(record.id);
+  if (outcome == Book::CancelOutcome::already_finished)
+    response = said("ALREADY_COMPLETED", 400);
+  else if (outcome == Book::CancelOutcome::unknown)
+    response = not_found_reply();
+  else if (action == "ok-200")
+    response = said("OK", 200);
   response = with_request_id(std::move(response), record.id);
   if (fault) response = co_await play_after(service, *fault, std::move(response));
   co_return response;

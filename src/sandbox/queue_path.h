@@ -10,9 +10,9 @@ enum class Operation { submit, status, stream, result, cancel, unknown };
 
 struct QueuePath {
   Operation operation = Operation::unknown;
-  std::string endpoint;      // submit: the whole id; else the application
+  std::string endpoint;  // submit: the whole id; else the application
   std::string request_id;
-  bool full_id_form = false; // a follow-up with the sub-path in it: the real service answers 405
+  bool full_id_form = false;  // a follow-up with the sub-path in it: the real service answers 405
 };
 
 // Accepts a trailing slash, and "/response" after the id of a result.

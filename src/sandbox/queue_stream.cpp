@@ -7,7 +7,7 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-constexpr auto kLook = 50ms;          // how soon a change is told
+constexpr auto kLook = 50ms;  // how soon a change is told
 constexpr auto kPingEvery = 10s;
 constexpr double kPingSeconds = 300;  // of the fault pings-only
 

@@ -17,13 +17,16 @@ constexpr Millis kWaitMin = 100, kWaitMax = 300;
 // An endpoint id that nobody plays (§1.8: app unknown, path unknown).
 http::Response unknown_endpoint(const std::string& id) {
   auto parts = split_endpoint_id(id);
-  if (parts && knows_app(parts->app)) return detail_reply(404, fmt::format("Path /{} not found", parts->path));
+  if (parts && knows_app(parts->app))
+    return detail_reply(404, fmt::format("Path /{} not found", parts->path));
   auto slash = id.find('/');
-  return detail_reply(404, fmt::format("Application \"{}\" not found", id.substr(slash == id.npos ? 0 : slash + 1)));
+  return detail_reply(
+      404, fmt::format("Application \"{}\" not found", id.substr(slash == id.npos ? 0 : slash + 1)));
 }
 
 http::Response malformed_body(std::string_view type, std::string_view message) {
-  return http::Response::json(json::object{{"detail", json::array{problem({"body"}, message, type, nullptr)}}}, 422);
+  return http::Response::json(
+      json::object{{"detail", json::array{problem({"body"}, message, type, nullptr)}}}, 422);
 }
 
 std::string prompt_of(const json::object& input) {
@@ -39,8 +42,8 @@ std::optional<double> decimal(std::string_view text) {
 }
 
 bool asks_for(const std::vector<Fault>& faults, Stage stage, std::string_view action) {
-  return std::ranges::any_of(faults,
-                             [&](const Fault& fault) { return fault.stage == stage && fault.action == action; });
+  return std::ranges::any_of(
+      faults, [&](const Fault& fault) { return fault.stage == stage && fault.action == action; });
 }
 
 struct Submission {
@@ -63,7 +66,8 @@ Submission prepare(Service& service, const Endpoint& endpoint, json::object inpu
   const double scale = service.options.latency_scale;
   const double jitter = static_cast<double>(crypto::random_u64() % 1024) / 1023;
   submission.plan.wait_ms = static_cast<Millis>(scale * (kWaitMin + (kWaitMax - kWaitMin) * jitter));
-  submission.plan.run_ms = static_cast<Millis>(scale * static_cast<double>(run_time_ms(endpoint, checked, jitter)));
+  submission.plan.run_ms =
+      static_cast<Millis>(scale * static_cast<double>(run_time_ms(endpoint, checked, jitter)));
   if (auto limit = decimal(request.header("x-fal-request-timeout")); limit && *limit > 0)
     submission.plan.start_limit_ms = std::max<Millis>(1, static_cast<Millis>(*limit * 1000));
   draft.endpoint = endpoint.id;
@@ -76,7 +80,8 @@ Submission prepare(Service& service, const Endpoint& endpoint, json::object inpu
 }
 
 // The whole of an accepted submit's answer (§1.4).
-http::Response accepted_reply(Service& service, const Record& record, std::string base, const std::string& fault) {
+http::Response accepted_reply(Service& service, const Record& record, std::string base,
+                              const std::string& fault) {
   if (fault == "foreign-urls") base = "https://queue.upstream.invalid";
   json::object body{{"status", "IN_QUEUE"}};
   add_links(record, base, body);
@@ -102,7 +107,8 @@ awaitable<http::Response> run_to_end(Service& service, Record record, std::strin
 
 http::Response too_many_at_once() {
   auto response = http::Response::json(
-      json::object{{"detail", "Too many requests run at once."}, {"error_type", "concurrent_requests_limit"}}, 429);
+      json::object{{"detail", "Too many requests run at once."}, {"error_type", "concurrent_requests_limit"}},
+      429);
   response.headers.emplace_back("X-Fal-Needs-Retry", "1");
   response.headers.emplace_back("X-Fal-Error-Type", "concurrent_requests_limit");
   return response;
@@ -136,8 +142,10 @@ awaitable<Record> accept(Service& service, Submission submission) {
 Result<json::object> read_input(const std::string& text, std::optional<http::Response>& refusal) {
   boost::system::error_code damaged;
   json::value body = text.empty() ? json::value(json::object()) : json::parse(text, damaged);
-  if (damaged) refusal = malformed_body("json_invalid", "JSON decode error");
-  else if (!body.is_object()) refusal = malformed_body("model_attributes_type", "Input should be a valid dictionary");
+  if (damaged)
+    refusal = malformed_body("json_invalid", "JSON decode error");
+  else if (!body.is_object())
+    refusal = malformed_body("model_attributes_type", "Input should be a valid dictionary");
   if (refusal) return json::object();
   replace_data_uris(body);
   return std::move(body.get_object());
@@ -176,8 +184,10 @@ awaitable<Result<http::Response>> answer_submit(Service& service, http::Request&
   Record record = co_await accept(service, std::move(submission));
   const std::string base = service.base_for(request);
   http::Response response;
-  if (call.synchronous) response = co_await run_to_end(service, record, base);
-  else response = accepted_reply(service, record, base, fault ? fault->action : "");
+  if (call.synchronous)
+    response = co_await run_to_end(service, record, base);
+  else
+    response = accepted_reply(service, record, base, fault ? fault->action : "");
   if (fault) response = co_await play_after(service, *fault, std::move(response));
   co_return response;
 }

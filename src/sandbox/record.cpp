@@ -89,7 +89,10 @@ std::optional<RequestKey> request_key(std::string_view id) {
     char c = id[i];
     if (dash != (c == '-')) return std::nullopt;
     if (dash) continue;
-    int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int value = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
     if (value < 0) return std::nullopt;
     key[digit / 2] = static_cast<unsigned char>(key[digit / 2] << 4 | value);
     ++digit;

@@ -23,15 +23,15 @@ namespace fluxgate::sandbox {
 
 struct Record {
   std::string id;
-  std::string endpoint;      // "fal-ai/flux-1/dev"
-  std::string account;       // digest of the credential
+  std::string endpoint;  // "fal-ai/flux-1/dev"
+  std::string account;   // digest of the credential
   Millis accepted_ms = 0;
-  Millis start_ms = 0;       // when a runner takes it
-  Millis end_ms = 0;         // when it is finished
-  Millis cancelled_ms = 0;   // 0 = not
+  Millis start_ms = 0;         // when a runner takes it
+  Millis end_ms = 0;           // when it is finished
+  Millis cancelled_ms = 0;     // 0 = not
   bool start_timeout = false;  // no runner took it in time: it ended at start_ms without a run
-  std::uint64_t seed = 0;    // given, or drawn
-  boost::json::object input;  // data URIs replaced by what was found in them
+  std::uint64_t seed = 0;      // given, or drawn
+  boost::json::object input;   // data URIs replaced by what was found in them
   std::string webhook;
   std::vector<Fault> faults;
 
@@ -52,10 +52,10 @@ std::optional<RequestKey> request_key(std::string_view id);
 struct LineHead {
   char kind = 0;
   RequestKey key{};
-  std::string_view account;              // A, H
+  std::string_view account;  // A, H
   Millis accepted = 0, start = 0, end = 0;
-  Millis at = 0;                         // C, W
-  std::string_view json;                 // A, H
+  Millis at = 0;          // C, W
+  std::string_view json;  // A, H
 };
 std::optional<LineHead> read_line_head(std::string_view line);
 // A whole record out of an A or H line; nullopt when it is damaged.

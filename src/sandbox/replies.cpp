@@ -23,7 +23,8 @@ struct PlatformError {
 constexpr PlatformError kPlatformErrors[] = {
     {500, "internal_error", "Internal error.", "500 Internal Server Error"},
     {502, "runner_incomplete_response", "The runner's answer was not complete.", "502 Bad Gateway"},
-    {503, "runner_scheduling_failure", "No runner could be scheduled.", "503 Service Temporarily Unavailable"},
+    {503, "runner_scheduling_failure", "No runner could be scheduled.",
+     "503 Service Temporarily Unavailable"},
     {504, "startup_timeout", "The runner did not start in time.", "504 Gateway Time-out"},
 };
 
@@ -81,13 +82,14 @@ http::Response detail_reply(int status, std::string_view detail) {
 http::Response not_found_reply() { return http::Response::json(json::object{{"status", "NOT_FOUND"}}, 404); }
 
 http::Response balance_reply() {
-  return detail_reply(403,
-                      "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing.");
+  return detail_reply(
+      403, "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing.");
 }
 
 http::Response platform_error(int status, std::string_view request_id) {
   const PlatformError& error = platform_error_of(status);
-  auto response = http::Response::json(json::object{{"detail", error.detail}, {"error_type", error.type}}, status);
+  auto response =
+      http::Response::json(json::object{{"detail", error.detail}, {"error_type", error.type}}, status);
   response.headers.emplace_back("X-Fal-Error-Type", error.type);
   response.headers.emplace_back("X-Fal-Needs-Retry", "1");
   if (!request_id.empty()) response.headers.emplace_back("X-Fal-Request-Id", request_id);

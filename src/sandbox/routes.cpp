@@ -65,8 +65,10 @@ Reply answer_proxy(Service& service, http::Request& request) {
     if (parameter.key == "fal_webhook") call.webhook = parameter.value;
     if (parameter.key == "fal_max_queue_length") call.max_queue_length = parameter.value;
   }
-  if (host == kSynchronousHost) response = co_await answer_run(service, request, std::move(call));
-  else if (host == kQueueHost) response = co_await answer_queue(service, request, std::move(call));
+  if (host == kSynchronousHost)
+    response = co_await answer_run(service, request, std::move(call));
+  else if (host == kQueueHost)
+    response = co_await answer_queue(service, request, std::move(call));
   co_return response;
 }
 
@@ -74,8 +76,10 @@ Reply answer_any(Service& service, http::Request& request) {
   QueueCall call = direct_call(request, std::string(request.param("path")));
   const bool synchronous = request.header("host") == kSynchronousHost;
   Result<http::Response> response;
-  if (synchronous) response = co_await answer_run(service, request, std::move(call));
-  else response = co_await answer_queue(service, request, std::move(call));
+  if (synchronous)
+    response = co_await answer_run(service, request, std::move(call));
+  else
+    response = co_await answer_queue(service, request, std::move(call));
   co_return response;
 }
 
@@ -91,7 +95,8 @@ void add_queue_routes(Service& service, http::Router& router) {
   for (std::string_view method : {"GET", "POST", "PUT"}) {
     router.add(method, "/api/fal/proxy",
                [&service](http::Request& request) { return answer_proxy(service, request); });
-    router.add(method, "/{path:rest}", [&service](http::Request& request) { return answer_any(service, request); });
+    router.add(method, "/{path:rest}",
+               [&service](http::Request& request) { return answer_any(service, request); });
   }
 }
 

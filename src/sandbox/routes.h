@@ -6,9 +6,9 @@
 
 namespace fluxgate::sandbox {
 
-void add_queue_routes(Service& service, http::Router& router);   // routes.cpp: queue, run, proxy, keys
-void add_media_routes(Service& service, http::Router& router);   // media_routes.cpp: pictures
-void add_upload_routes(Service& service, http::Router& router);  // upload_routes.cpp
+void add_queue_routes(Service& service, http::Router& router);    // routes.cpp: queue, run, proxy, keys
+void add_media_routes(Service& service, http::Router& router);    // media_routes.cpp: pictures
+void add_upload_routes(Service& service, http::Router& router);   // upload_routes.cpp
 void add_insight_routes(Service& service, http::Router& router);  // insight_routes.cpp: /_sandbox/…
 
 // Starts an upload as the REST host does; also reached through the proxy.

@@ -44,12 +44,13 @@ struct Sandbox::Impl {
       : service(std::move(options), clock),
         server(server_options(service.options), routes_of(service), render_error) {}
 
-  Service service;      // outlives the server, whose routes use it
+  Service service;  // outlives the server, whose routes use it
   http::Server server;
   bool started = false;
 };
 
-Sandbox::Sandbox(Options options, const Clock& clock) : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
+Sandbox::Sandbox(Options options, const Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(options), clock)) {}
 
 Sandbox::~Sandbox() { stop(); }
 
@@ -75,7 +76,8 @@ std::string Sandbox::base_url() const {
   bool anywhere = options.host == "0.0.0.0" || options.host == "::";
   bool v6 = options.host.contains(':');
   std::string host = anywhere ? "127.0.0.1" : v6 ? "[" + options.host + "]" : options.host;
-  return fmt::format("{}://{}:{}", options.tls_certificate.empty() ? "http" : "https", host, impl_->server.port());
+  return fmt::format("{}://{}:{}", options.tls_certificate.empty() ? "http" : "https", host,
+                     impl_->server.port());
 }
 
 RequestCounts Sandbox::requests() const { return impl_->service.counters.snapshot(); }

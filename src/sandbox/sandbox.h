@@ -23,10 +23,10 @@
 namespace fluxgate::sandbox {
 
 struct Options {
-  std::string folder;               // made when absent
+  std::string folder;  // made when absent
   std::string host = "127.0.0.1";
-  std::uint16_t port = 0;           // 0 = any free one
-  int threads = 1;                  // of the HTTP server
+  std::uint16_t port = 0;  // 0 = any free one
+  int threads = 1;         // of the HTTP server
   // What links in answers start with, e.g. "https://fal.example"; empty = the caller's Host header.
   std::string public_base_url;
   std::string tls_certificate, tls_key;  // PEM files; both or neither

@@ -9,7 +9,7 @@ namespace fluxgate::sandbox {
 namespace {
 
 constexpr Millis kPauseStep = 200;  // how late a stop may be noticed
-constexpr int kProbeDepth = 3;  // a picture made from a picture made from …
+constexpr int kProbeDepth = 3;      // a picture made from a picture made from …
 constexpr std::size_t kUploadIdLength = 32;
 
 std::vector<Fault> global_faults(const std::vector<std::string>& texts) {
@@ -42,7 +42,9 @@ ImageProbe probe_link(Service& service, std::string_view link, int depth) {
     auto name = read_picture_name(link.substr(at + kPictures.size()));
     auto record = name && depth < kProbeDepth ? service.book.find(name->id) : std::nullopt;
     if (!record) return image;
-    ProbeImage deeper = [&service, depth](std::string_view other) { return probe_link(service, other, depth + 1); };
+    ProbeImage deeper = [&service, depth](std::string_view other) {
+      return probe_link(service, other, depth + 1);
+    };
     Outcome outcome = outcome_of(*record, deeper, service.answer_options());
     if (name->index >= outcome.pictures.size()) return image;
     image.state = ImageProbe::State::fine;
@@ -55,7 +57,8 @@ ImageProbe probe_link(Service& service, std::string_view link, int depth) {
 
 bool is_host_text(std::string_view host) {
   return !host.empty() && host.size() < 256 &&
-         host.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]") == host.npos;
+         host.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]") ==
+             host.npos;
 }
 
 std::string lower(std::string_view text) {
@@ -109,8 +112,8 @@ std::expected<Caller, http::Response> identify(const Service& service, const htt
   bool pair = colon != credential.npos && colon > 0 && colon + 1 < credential.size();
   bool formed = scheme == "key" ? pair : header.empty() || (scheme == "bearer" && !credential.empty());
   if (!formed)
-    return std::unexpected(detail_reply(
-        401, "Invalid Key Authorization header format. Expected '<key_id>:<key_secret>'."));
+    return std::unexpected(
+        detail_reply(401, "Invalid Key Authorization header format. Expected '<key_id>:<key_secret>'."));
   bool known = options.keys.empty() || std::ranges::count(options.keys, credential) > 0;
   if (!known || credential.starts_with("bad"))
     return std::unexpected(detail_reply(401, "No user found for Key ID and Secret"));

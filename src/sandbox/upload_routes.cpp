@@ -52,7 +52,8 @@ Result<std::vector<Fault>> faults_of(const http::Request& request, std::string_v
 std::optional<Fault> hit(Service& service, const std::vector<Fault>& faults, std::string_view scope,
                          std::initializer_list<std::string_view> own_actions) {
   // Actions of another step of the upload wait for their step.
-  static constexpr std::string_view kSteps[] = {"initiate-403", "put-403", "put-500", "unreadable", "no-etag"};
+  static constexpr std::string_view kSteps[] = {"initiate-403", "put-403", "put-500", "unreadable",
+                                                "no-etag"};
   std::vector<std::string_view> actions(own_actions);
   for (const FaultKind& kind : fault_kinds())
     if (kind.stages == "*" && std::ranges::count(kSteps, kind.action) == 0) actions.push_back(kind.action);
@@ -125,7 +126,8 @@ Reply serve_upload(Service& service, http::Request& request) {
   auto fault = hit(service, faults, request.param("id"), {"unreadable"});
   auto path = service.uploads.file_of(request.param("id"));
   if (!path || (fault && fault->action == "unreadable")) co_return detail_reply(404, "File not found");
-  co_return http::Response::file({*path, std::string(Uploads::sniff(*path)), std::string(request.param("id"))});
+  co_return http::Response::file(
+      {*path, std::string(Uploads::sniff(*path)), std::string(request.param("id"))});
 }
 
 }  // namespace
@@ -144,11 +146,13 @@ awaitable<Result<http::Response>> initiate_upload(Service& service, http::Reques
   }
   const std::string id = Uploads::new_upload_id();
   const std::string name = safe_name(wanted);
-  std::string upload_url = fmt::format("{}/storage/put/{}/{}?sig=sandbox", service.base_for(request), id, name);
+  std::string upload_url =
+      fmt::format("{}/storage/put/{}/{}?sig=sandbox", service.base_for(request), id, name);
   for (const Fault& later : faults)
-    if (later.stage == Stage::upload && later.action.starts_with("put-")) upload_url += "&fault=" + later.text();
-  http::Response response =
-      http::Response::json(json::object{{"upload_url", upload_url}, {"file_url", file_url(service, request, id, name)}});
+    if (later.stage == Stage::upload && later.action.starts_with("put-"))
+      upload_url += "&fault=" + later.text();
+  http::Response response = http::Response::json(
+      json::object{{"upload_url", upload_url}, {"file_url", file_url(service, request, id, name)}});
   if (fault) response = co_await play_after(service, *fault, std::move(response));
   co_return response;
 }
@@ -167,12 +171,16 @@ void add_upload_routes(Service& service, http::Router& router) {
   router.put("/storage/put/{id}/{name}", whole);
   router.put("/storage/put/{id}/{name}/{part:int}", part);
   router.post("/storage/put/{id}/{name}/complete", complete);
-  router.post("/storage/auth/token", [&service](http::Request& request) { return give_token(service, request); });
-  router.post("/files/upload", [&service](http::Request& request) { return receive_whole(service, request); });
-  router.post("/files/upload/multipart", [&service](http::Request& request) { return begin_parts(service, request); });
+  router.post("/storage/auth/token",
+              [&service](http::Request& request) { return give_token(service, request); });
+  router.post("/files/upload",
+              [&service](http::Request& request) { return receive_whole(service, request); });
+  router.post("/files/upload/multipart",
+              [&service](http::Request& request) { return begin_parts(service, request); });
   router.put("/files/uploads/{id}/{name}/multipart/{upload}/{part:int}", part);
   router.post("/files/uploads/{id}/{name}/multipart/{upload}/complete", complete);
-  router.get("/files/uploads/{id}/{name}", [&service](http::Request& request) { return serve_upload(service, request); });
+  router.get("/files/uploads/{id}/{name}",
+             [&service](http::Request& request) { return serve_upload(service, request); });
 }
 
 }  // namespace fluxgate::sandbox

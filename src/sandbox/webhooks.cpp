@@ -70,7 +70,8 @@ std::string webhook_body(const Record& record, const Outcome& outcome, std::stri
 
 }  // namespace
 
-HeaderList sign_webhook(const crypto::Ed25519KeyPair& keys, const WebhookSignature& who, std::string_view body) {
+HeaderList sign_webhook(const crypto::Ed25519KeyPair& keys, const WebhookSignature& who,
+                        std::string_view body) {
   std::string timestamp = std::to_string(who.timestamp_s);
   std::string message =
       fmt::format("{}\n{}\n{}\n{}", who.request_id, who.user_id, timestamp, crypto::sha256_hex(body));
@@ -84,7 +85,9 @@ HeaderList sign_webhook(const crypto::Ed25519KeyPair& keys, const WebhookSignatu
 // Everything below runs on the sender's thread, except where said.
 struct WebhookSender::Impl {
   explicit Impl(Service& service_in)
-      : service(service_in), keys(load_keys(service_in.options.folder)), rotated(crypto::new_ed25519_key_pair()) {}
+      : service(service_in),
+        keys(load_keys(service_in.options.folder)),
+        rotated(crypto::new_ed25519_key_pair()) {}
 
   awaitable<void> follow(std::string id);
   awaitable<bool> wait_until(Millis due);
@@ -93,7 +96,7 @@ struct WebhookSender::Impl {
 
   Service& service;
   const crypto::Ed25519KeyPair keys;
-  const crypto::Ed25519KeyPair rotated;     // a second key, published once it was used
+  const crypto::Ed25519KeyPair rotated;  // a second key, published once it was used
   std::atomic<bool> rotated_published{false};
   std::string base_url;
   boost::asio::io_context context{1};
@@ -209,7 +212,8 @@ void WebhookSender::schedule(const Record& record) {
 }
 
 awaitable<void> WebhookSender::deliver_now(Record record) {
-  co_await boost::asio::co_spawn(impl_->context, impl_->attempt(std::move(record), std::nullopt), use_awaitable);
+  co_await boost::asio::co_spawn(impl_->context, impl_->attempt(std::move(record), std::nullopt),
+                                 use_awaitable);
 }
 
 boost::json::object WebhookSender::key_set() const {

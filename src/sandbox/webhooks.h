@@ -24,7 +24,8 @@ struct WebhookSignature {
   Millis timestamp_s = 0;
 };
 // The four headers of §5.2 for that body.
-HeaderList sign_webhook(const crypto::Ed25519KeyPair& keys, const WebhookSignature& who, std::string_view body);
+HeaderList sign_webhook(const crypto::Ed25519KeyPair& keys, const WebhookSignature& who,
+                        std::string_view body);
 
 class WebhookSender {
  public:

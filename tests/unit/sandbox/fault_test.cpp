@@ -24,7 +24,9 @@ class FaultTest : public SandboxTest {
   void SetUp() override { start({.latency_scale = 0, .tiny_images = true}); }
 
   static HeaderList fault(std::string text) { return {{"X-Sandbox-Fault", std::move(text)}}; }
-  static json::object prompt(std::string_view fault) { return {{"prompt", fmt::format("a boat [fault:{}]", fault)}}; }
+  static json::object prompt(std::string_view fault) {
+    return {{"prompt", fmt::format("a boat [fault:{}]", fault)}};
+  }
   std::uint64_t accepted() const { return sandbox_->requests().accepted; }
   // Submits with that fault, then asks for one of its links.
   net::Reply follow(std::string_view fault, std::string_view link, std::string_view tail = "") {
@@ -43,16 +45,19 @@ struct Form {
 };
 
 TEST_F(FaultTest, OfSubmitsHaveTheirWireFormsAndAcceptOnlyWhatTheySay) {
-  constexpr Form kForms[] = {
-      {"401", "401", false},       {"403-balance", "403", false}, {"404", "404", false},
-      {"429", "429", false},       {"429-bare", "429", false},    {"500", "500", false},
-      {"502", "502", false},       {"503", "503", false},         {"504", "504", false},
-      {"html-502", "502", false},  {"html-503", "503", false},    {"html-504", "504", false},
-      {"reset", "closed", false},  {"slow;seconds=0.1", "200", true}, {"malformed", "200", true},
-      {"empty-body", "200", true}, {"html-200", "200", true},     {"truncated", "closed", true},
-      {"lost", "closed", true},    {"unknown-app", "404", false}, {"unknown-path", "404", false},
-      {"no-id", "200", true},      {"no-urls", "200", true},      {"foreign-urls", "200", true},
-      {"start-timeout", "200", true}};
+  constexpr Form kForms[] = {{"401", "401", false},          {"403-balance", "403", false},
+                             {"404", "404", false},          {"429", "429", false},
+                             {"429-bare", "429", false},     {"500", "500", false},
+                             {"502", "502", false},          {"503", "503", false},
+                             {"504", "504", false},          {"html-502", "502", false},
+                             {"html-503", "503", false},     {"html-504", "504", false},
+                             {"reset", "closed", false},     {"slow;seconds=0.1", "200", true},
+                             {"malformed", "200", true},     {"empty-body", "200", true},
+                             {"html-200", "200", true},      {"truncated", "closed", true},
+                             {"lost", "closed", true},       {"unknown-app", "404", false},
+                             {"unknown-path", "404", false}, {"no-id", "200", true},
+                             {"no-urls", "200", true},       {"foreign-urls", "200", true},
+                             {"start-timeout", "200", true}};
   for (const Form& form : kForms) {
     auto before = accepted();
     EXPECT_EQ(seen(post(prompt(fmt::format("submit-{}", form.action)))), form.seen) << form.action;
@@ -61,7 +66,8 @@ TEST_F(FaultTest, OfSubmitsHaveTheirWireFormsAndAcceptOnlyWhatTheySay) {
 }
 
 TEST_F(FaultTest, ThatHangDifferInWhatWasAccepted) {
-  for (auto [action, count] : {std::pair("hang", 0u), std::pair("hang-refused", 0u), std::pair("hang-accepted", 1u)}) {
+  for (auto [action, count] :
+       {std::pair("hang", 0u), std::pair("hang-refused", 0u), std::pair("hang-accepted", 1u)}) {
     auto before = accepted();
     std::string body = json::serialize(prompt(fmt::format("submit-{}", action)));
     EXPECT_EQ(seen(impatient("/fal-ai/flux-1/dev", body)), "timeout") << action;
@@ -118,7 +124,8 @@ TEST_F(FaultTest, OfTheStatusHaveTheirWireForms) {
 TEST_F(FaultTest, OfTheStatusCanGoBackwardsAndGrow) {
   auto accepted = submit(prompt("status-regress"));
   std::vector<std::string> words;
-  for (int i = 0; i < 4; ++i) words.push_back(text_of(object_of(get(text_of(accepted, "status_url"))), "status"));
+  for (int i = 0; i < 4; ++i)
+    words.push_back(text_of(object_of(get(text_of(accepted, "status_url"))), "status"));
   EXPECT_THAT(words, testing::ElementsAre("IN_PROGRESS", "IN_QUEUE", "IN_PROGRESS", "COMPLETED"));
   auto growing = text_of(submit(prompt("status-growing-queue")), "status_url");
   auto first = object_of(get(growing)).at("queue_position").to_number<int>();
@@ -131,14 +138,26 @@ TEST_F(FaultTest, OfTheStatusCanAnswer200Always) {
 }
 
 TEST_F(FaultTest, OfTheResultHaveTheirWireForms) {
-  for (auto [action, status] :
-       {std::pair("422", "422"), std::pair("policy", "422"), std::pair("policy-categories", "422"),
-        std::pair("file-download", "422"), std::pair("image-load", "422"), std::pair("image-too-large", "422"),
-        std::pair("file-too-large", "422"), std::pair("no-media", "422"), std::pair("empty-images", "200"),
-        std::pair("no-images", "200"), std::pair("nsfw", "200"), std::pair("crash", "500"), std::pair("gpu", "503"),
-        std::pair("generation-timeout", "504"), std::pair("not-ready", "400"), std::pair("expired", "404"),
-        std::pair("500", "500"), std::pair("html-503", "503"), std::pair("reset", "closed"),
-        std::pair("truncated", "closed")})
+  for (auto [action, status] : {std::pair("422", "422"),
+                                std::pair("policy", "422"),
+                                std::pair("policy-categories", "422"),
+                                std::pair("file-download", "422"),
+                                std::pair("image-load", "422"),
+                                std::pair("image-too-large", "422"),
+                                std::pair("file-too-large", "422"),
+                                std::pair("no-media", "422"),
+                                std::pair("empty-images", "200"),
+                                std::pair("no-images", "200"),
+                                std::pair("nsfw", "200"),
+                                std::pair("crash", "500"),
+                                std::pair("gpu", "503"),
+                                std::pair("generation-timeout", "504"),
+                                std::pair("not-ready", "400"),
+                                std::pair("expired", "404"),
+                                std::pair("500", "500"),
+                                std::pair("html-503", "503"),
+                                std::pair("reset", "closed"),
+                                std::pair("truncated", "closed")})
     EXPECT_EQ(seen(result_with(fmt::format("result-{}", action))), status) << action;
   EXPECT_THAT(result_with("result-policy-categories")->body, HasSubstr("\"categories\""));
   EXPECT_EQ(text_of(object_of(result_with("result-gpu")), "detail"), "GPU error");
@@ -167,10 +186,10 @@ TEST_F(FaultTest, OfTheResultCanPass) {
 }
 
 TEST_F(FaultTest, OfMediaHaveTheirWireForms) {
-  for (auto [action, status] : {std::pair("404", "404"), std::pair("403", "403"), std::pair("410", "410"),
-                                std::pair("500", "500"), std::pair("reset", "closed"), std::pair("zero", "200"),
-                                std::pair("truncated", "closed"), std::pair("redirect", "302"),
-                                std::pair("slow;seconds=0.1", "200")})
+  for (auto [action, status] :
+       {std::pair("404", "404"), std::pair("403", "403"), std::pair("410", "410"), std::pair("500", "500"),
+        std::pair("reset", "closed"), std::pair("zero", "200"), std::pair("truncated", "closed"),
+        std::pair("redirect", "302"), std::pair("slow;seconds=0.1", "200")})
     EXPECT_EQ(seen(media_with(fmt::format("media-{}", action))), status) << action;
   EXPECT_EQ(media_with("media-zero")->body, "");
   auto lie = media_with("media-wrong-type");
@@ -191,7 +210,9 @@ TEST_F(FaultTest, OfMediaCanPass) {
 
 TEST_F(FaultTest, OfCancelsHaveTheirWireForms) {
   start();
-  auto cancel = [&](std::string_view fault) { return send("PUT", text_of(submit(prompt(fault)), "cancel_url")); };
+  auto cancel = [&](std::string_view fault) {
+    return send("PUT", text_of(submit(prompt(fault)), "cancel_url"));
+  };
   EXPECT_EQ(seen(cancel("cancel-late")), "400");
   EXPECT_EQ(seen(cancel("cancel-404")), "404");
   EXPECT_EQ(text_of(object_of(cancel("cancel-ok-200")), "status"), "OK");

@@ -11,7 +11,9 @@
 namespace fluxgate::sandbox {
 namespace {
 
-const ProbeImage kEveryImageIsFine = [](std::string_view) { return ImageProbe{ImageProbe::State::fine, {640, 480}}; };
+const ProbeImage kEveryImageIsFine = [](std::string_view) {
+  return ImageProbe{ImageProbe::State::fine, {640, 480}};
+};
 
 CheckedInput check(std::string_view endpoint, json::object body) {
   return check_input(*find_endpoint(endpoint), body, kEveryImageIsFine);
@@ -48,10 +50,11 @@ TEST(EndpointPath, FollowsTheDocumentedExamples) {
 
 TEST(EndpointTable, HasEveryModelOfTheClonesList) {
   for (std::string_view id :
-       {"fal-ai/flux-1/dev", "fal-ai/flux-1/dev/image-to-image", "fal-ai/flux-1/dev/redux", "fal-ai/flux-1/schnell",
-        "fal-ai/flux-1/schnell/redux", "fal-ai/flux-pro/kontext", "fal-ai/flux-pro/kontext/max",
-        "fal-ai/flux-pro/kontext/max/multi", "fal-ai/flux-pro/kontext/max/text-to-image",
-        "fal-ai/flux-pro/kontext/multi", "fal-ai/flux-pro/kontext/text-to-image"})
+       {"fal-ai/flux-1/dev", "fal-ai/flux-1/dev/image-to-image", "fal-ai/flux-1/dev/redux",
+        "fal-ai/flux-1/schnell", "fal-ai/flux-1/schnell/redux", "fal-ai/flux-pro/kontext",
+        "fal-ai/flux-pro/kontext/max", "fal-ai/flux-pro/kontext/max/multi",
+        "fal-ai/flux-pro/kontext/max/text-to-image", "fal-ai/flux-pro/kontext/multi",
+        "fal-ai/flux-pro/kontext/text-to-image"})
     EXPECT_NE(find_endpoint(id), nullptr) << id;
   EXPECT_EQ(find_endpoint("fal-ai/flux-pro/kontext/multi/max"), nullptr);
 }
@@ -80,7 +83,8 @@ TEST(InputCheck, AppliesTheDefaultsOfTheEndpoint) {
   EXPECT_EQ(checked.input.format, "jpeg");
   EXPECT_EQ(check("fal-ai/flux-1/schnell", {{"prompt", "a"}}).input.steps, 4);
   EXPECT_EQ(check("fal-ai/flux-2", {{"prompt", "a"}}).input.format, "png");
-  EXPECT_EQ(check("fal-ai/flux-pro/kontext/text-to-image", {{"prompt", "a"}}).input.size, (PixelSize{1024, 1024}));
+  EXPECT_EQ(check("fal-ai/flux-pro/kontext/text-to-image", {{"prompt", "a"}}).input.size,
+            (PixelSize{1024, 1024}));
   EXPECT_EQ(check("fal-ai/flux-pro/v1.1-ultra", {{"prompt", "a"}}).input.size, (PixelSize{2752, 1536}));
 }
 
@@ -93,7 +97,8 @@ TEST(InputCheck, NamesEachOffendingFieldWithPydanticsType) {
               ElementsAre("greater_than_equal@num_images"));
   EXPECT_THAT(problems_of("fal-ai/flux-1/dev", {{"prompt", "a"}, {"num_images", 1.5}}),
               ElementsAre("int_from_float@num_images"));
-  EXPECT_THAT(problems_of("fal-ai/flux-1/dev", {{"prompt", "a"}, {"seed", "x"}}), ElementsAre("int_parsing@seed"));
+  EXPECT_THAT(problems_of("fal-ai/flux-1/dev", {{"prompt", "a"}, {"seed", "x"}}),
+              ElementsAre("int_parsing@seed"));
   EXPECT_THAT(problems_of("fal-ai/flux-1/dev", {{"prompt", "a"}, {"output_format", "webp"}}),
               ElementsAre("literal_error@output_format"));
   EXPECT_THAT(problems_of("fal-ai/flux-1/dev", {{"prompt", "a"}, {"image_size", "giant"}}),
@@ -115,25 +120,33 @@ TEST(InputCheck, KnowsThatSafetyToleranceIsText) {
 }
 
 TEST(InputCheck, LimitsCustomSizesByFamily) {
-  auto sized = [](int width, int height) { return json::object{{"prompt", "a"}, {"image_size", {{"width", width}, {"height", height}}}}; };
+  auto sized = [](int width, int height) {
+    return json::object{{"prompt", "a"}, {"image_size", {{"width", width}, {"height", height}}}};
+  };
   EXPECT_EQ(check("fal-ai/flux-1/dev", sized(1000, 500)).input.size, (PixelSize{1008, 496}));
-  EXPECT_THAT(problems_of("fal-ai/flux-2", sized(500, 600)), ElementsAre("greater_than_equal@image_size/width"));
-  EXPECT_THAT(problems_of("fal-ai/flux-2-pro", sized(1000, 1024)), ElementsAre("multiple_of@image_size/width"));
+  EXPECT_THAT(problems_of("fal-ai/flux-2", sized(500, 600)),
+              ElementsAre("greater_than_equal@image_size/width"));
+  EXPECT_THAT(problems_of("fal-ai/flux-2-pro", sized(1000, 1024)),
+              ElementsAre("multiple_of@image_size/width"));
   EXPECT_THAT(problems_of("fal-ai/flux-2-pro", sized(2560, 2560)), ElementsAre("value_error@image_size"));
 }
 
 TEST(InputCheck, FollowsTheInputImageWhereNoSizeIsTaken) {
-  auto checked = check("fal-ai/flux-1/dev/image-to-image", {{"prompt", "a"}, {"image_url", "https://a.example/b.png"}});
+  auto checked =
+      check("fal-ai/flux-1/dev/image-to-image", {{"prompt", "a"}, {"image_url", "https://a.example/b.png"}});
   EXPECT_EQ(checked.input.size, (PixelSize{640, 480}));
   EXPECT_THAT(problems_of("fal-ai/flux-pro/kontext/multi", {{"prompt", "a"}, {"image_urls", json::array()}}),
               ElementsAre("too_short@image_urls"));
-  EXPECT_THAT(problems_of("fal-ai/flux-pro/kontext", {{"prompt", "a"}, {"aspect_ratio", "5:4"}, {"image_url", "x"}}),
-              ElementsAre("literal_error@aspect_ratio"));
-  EXPECT_THAT(problems_of("fal-ai/flux-pro/v1.1-ultra", {{"prompt", "a"}, {"aspect_ratio", "5:4"}}), IsEmpty());
+  EXPECT_THAT(
+      problems_of("fal-ai/flux-pro/kontext", {{"prompt", "a"}, {"aspect_ratio", "5:4"}, {"image_url", "x"}}),
+      ElementsAre("literal_error@aspect_ratio"));
+  EXPECT_THAT(problems_of("fal-ai/flux-pro/v1.1-ultra", {{"prompt", "a"}, {"aspect_ratio", "5:4"}}),
+              IsEmpty());
 }
 
 TEST(InputCheck, IgnoresUnknownFields) {
-  EXPECT_THAT(problems_of("fal-ai/flux-1/dev", {{"prompt", "a"}, {"negative_prompt", "b"}, {"x", nullptr}}), IsEmpty());
+  EXPECT_THAT(problems_of("fal-ai/flux-1/dev", {{"prompt", "a"}, {"negative_prompt", "b"}, {"x", nullptr}}),
+              IsEmpty());
 }
 
 TEST(Picture, HasTheSizeAndTypeThatWereAskedFor) {
@@ -161,9 +174,9 @@ TEST(Picture, SurvivesEverySmallSize) {
 
 TEST(DataUri, IsReplacedByWhatWasFound) {
   auto bytes = paint_picture({.size = {48, 32}, .format = "png"});
-  json::value input = json::object{{"image_urls", json::array{"data:image/png;base64," + crypto::base64(*bytes),
-                                                              "data:image/png;base64,bm90aGluZw==",
-                                                              "https://a.example/b.png"}}};
+  json::value input = json::object{
+      {"image_urls", json::array{"data:image/png;base64," + crypto::base64(*bytes),
+                                 "data:image/png;base64,bm90aGluZw==", "https://a.example/b.png"}}};
   replace_data_uris(input);
   const auto& links = input.at("image_urls").as_array();
   auto first = read_data_uri_note(links[0].as_string());
@@ -182,14 +195,16 @@ TEST(Faults, AreReadFromHeadersAndPrompts) {
   EXPECT_EQ(list->at(0).text(), "submit-429;times=2");
   EXPECT_EQ(list->at(1).text(), "media-slow;seconds=1.5");
   EXPECT_EQ(list->at(2).text(), "status-lost;p=0.5");
-  auto prompt = faults_in_prompt("a cat [fault:result-500;times=1] on [fault:no-such] a [fault:media-404] mat [fault:");
+  auto prompt =
+      faults_in_prompt("a cat [fault:result-500;times=1] on [fault:no-such] a [fault:media-404] mat [fault:");
   ASSERT_EQ(prompt.size(), 2u);
   EXPECT_EQ(prompt[0].text(), "result-500;times=1");
   EXPECT_EQ(prompt[1].text(), "media-404");
 }
 
 TEST(Faults, RefuseUnknownKindsAndOptions) {
-  for (std::string_view text : {"submit-418", "429", "media-lost", "submit-429;times", "submit-429;tries=2", "x-y"})
+  for (std::string_view text :
+       {"submit-418", "429", "media-lost", "submit-429;times", "submit-429;tries=2", "x-y"})
     EXPECT_FALSE(parse_fault(text)) << text;
 }
 

@@ -58,7 +58,10 @@ TEST_F(QueueTest, FinishesADefaultImageInUnderThreeSeconds) {
 }
 
 TEST_F(QueueTest, AnswersTheBareOutputWithRealPictures) {
-  auto reply = finished({{"prompt", "a paper boat"}, {"seed", 42}, {"num_images", 3}, {"image_size", "square"},
+  auto reply = finished({{"prompt", "a paper boat"},
+                         {"seed", 42},
+                         {"num_images", 3},
+                         {"image_size", "square"},
                          {"output_format", "png"}});
   ASSERT_EQ(reply->status, 200);
   auto body = object_of(reply);
@@ -147,10 +150,12 @@ TEST_F(QueueTest, ReadsInputPicturesFromDataUrisAndItsOwnFiles) {
   auto edited = object_of(
       finished({{"prompt", "b"}, {"image_url", first_image(source)}}, "fal-ai/flux-1/dev/image-to-image"));
   EXPECT_EQ(edited.at("images").at(0).at("width"), 768);
-  auto missing = finished({{"prompt", "b"}, {"image_url", "ftp://a.example/b.png"}}, "fal-ai/flux-pro/kontext");
+  auto missing =
+      finished({{"prompt", "b"}, {"image_url", "ftp://a.example/b.png"}}, "fal-ai/flux-pro/kontext");
   EXPECT_EQ(missing->status, 422);
   EXPECT_THAT(missing->body, HasSubstr("file_download_error"));
-  auto broken = finished({{"prompt", "b"}, {"image_url", "data:image/png;base64,AAAA"}}, "fal-ai/flux-pro/kontext");
+  auto broken =
+      finished({{"prompt", "b"}, {"image_url", "data:image/png;base64,AAAA"}}, "fal-ai/flux-pro/kontext");
   EXPECT_THAT(broken->body, HasSubstr("image_load_error"));
 }
 
@@ -185,7 +190,8 @@ TEST_F(QueueTest, RefusesWhatARealRouterRefuses) {
   EXPECT_EQ(send("POST", "/fal-ai/flux-1/dev", "[]")->status, 422);
   auto accepted = submit({{"prompt", "a"}});
   const std::string id = text_of(accepted, "request_id");
-  EXPECT_EQ(get("/fal-ai/flux-1/dev/requests/" + id + "/status")->status, 405) << "the full id is for submits only";
+  EXPECT_EQ(get("/fal-ai/flux-1/dev/requests/" + id + "/status")->status, 405)
+      << "the full id is for submits only";
   EXPECT_EQ(send("POST", "/fal-ai/flux-1/requests/" + id + "/status", "")->status, 405);
   EXPECT_EQ(get("/fal-ai/flux-pro/requests/" + id + "/status")->status, 404) << "another application's queue";
   auto unknown = get("/fal-ai/flux-1/requests/0192f0c2-7b1e-7cc0-a5b0-112233445566/status");
@@ -220,7 +226,8 @@ TEST_F(QueueTest, QueuesBeyondTheSlotsAndCountsDown) {
   EXPECT_EQ(post({{"prompt", "a"}}, {}, "fal-ai/flux-1/dev?fal_max_queue_length=2")->status, 429);
   clock_.advance(320);
   EXPECT_EQ(object_of(get(text_of(third, "status_url"))).at("queue_position"), 1);
-  EXPECT_EQ(send("POST", "/run/fal-ai/flux-1/dev", R"({"prompt":"a"})")->status, 429) << "the run host does not queue";
+  EXPECT_EQ(send("POST", "/run/fal-ai/flux-1/dev", R"({"prompt":"a"})")->status, 429)
+      << "the run host does not queue";
 }
 
 TEST_F(QueueTest, GivesUpWhenTheCallersStartLimitPasses) {
@@ -270,10 +277,12 @@ TEST_F(QueueTest, RunsSynchronouslyOnTheRunPath) {
 
 TEST_F(QueueTest, SpeaksTheProxyProtocolOfTheOfficialClients) {
   auto target = [](std::string url) { return HeaderList{{"x-fal-target-url", std::move(url)}}; };
-  auto reply = send("POST", "/api/fal/proxy", R"({"prompt":"a"})", target("https://queue.fal.run/fal-ai/flux-1/dev"));
+  auto reply =
+      send("POST", "/api/fal/proxy", R"({"prompt":"a"})", target("https://queue.fal.run/fal-ai/flux-1/dev"));
   ASSERT_EQ(reply->status, 200);
   const std::string id = text_of(object_of(reply), "request_id");
-  auto status = get("/api/fal/proxy", target("https://queue.fal.run/fal-ai/flux-1/requests/" + id + "/status?logs=1"));
+  auto status =
+      get("/api/fal/proxy", target("https://queue.fal.run/fal-ai/flux-1/requests/" + id + "/status?logs=1"));
   EXPECT_EQ(status->status, 202);
   EXPECT_EQ(get("/api/fal/proxy", target("https://elsewhere.example/x"))->status, 400);
   EXPECT_EQ(get("/api/fal/proxy")->status, 400);

@@ -8,10 +8,10 @@
 #include <filesystem>
 #include <future>
 
-#include <boost/asio/use_future.hpp>
-#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/asio/use_future.hpp>
+#include <boost/json.hpp>
 
 #include "base/crypto.h"
 #include "http/server.h"
@@ -100,12 +100,16 @@ class SandboxTest : public testing::Test {
 
   net::Reply send(std::string method, std::string path, std::string body = {}, HeaderList headers = {}) {
     if (!path.starts_with("http")) path = base() + path;
-    if (anonymous_) anonymous_ = false;
-    else headers.emplace_back("Authorization", "Key team:secret");
+    if (anonymous_)
+      anonymous_ = false;
+    else
+      headers.emplace_back("Authorization", "Key team:secret");
     headers.emplace_back("Content-Type", "application/json");
     return client_.call({std::move(method), std::move(path), std::move(headers), std::move(body)});
   }
-  net::Reply get(std::string path, HeaderList headers = {}) { return send("GET", std::move(path), {}, std::move(headers)); }
+  net::Reply get(std::string path, HeaderList headers = {}) {
+    return send("GET", std::move(path), {}, std::move(headers));
+  }
 
   // The reply to a submit of that input.
   net::Reply post(json::object input, HeaderList headers = {}, std::string_view endpoint = kDev) {

@@ -38,8 +38,11 @@ TEST_F(UploadTest, FeedsTheModels) {
                                    "fal-ai/flux-1/dev/image-to-image"));
   EXPECT_EQ(result.at("images").at(0).at("width"), 96);
   auto missing = initiate();
-  EXPECT_EQ(finished({{"prompt", "a"}, {"image_url", text_of(missing, "file_url")}}, "fal-ai/flux-pro/kontext")->status,
-            422) << "a link without a file behind it";
+  EXPECT_EQ(
+      finished({{"prompt", "a"}, {"image_url", text_of(missing, "file_url")}}, "fal-ai/flux-pro/kontext")
+          ->status,
+      422)
+      << "a link without a file behind it";
 }
 
 TEST_F(UploadTest, JoinsTheParts) {
@@ -51,7 +54,8 @@ TEST_F(UploadTest, JoinsTheParts) {
   EXPECT_TRUE(text_of(first, "etag").starts_with('"'));
   put(inserted("/2"), picture_.substr(100));
   anonymous_ = true;
-  EXPECT_EQ(send("POST", inserted("/complete"), R"({"parts":[{"partNumber":1},{"partNumber":2}]})")->status, 200);
+  EXPECT_EQ(send("POST", inserted("/complete"), R"({"parts":[{"partNumber":1},{"partNumber":2}]})")->status,
+            200);
   EXPECT_EQ(get(text_of(links, "file_url"))->body, picture_);
 }
 

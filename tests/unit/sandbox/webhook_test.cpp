@@ -72,12 +72,14 @@ class WebhookTest : public SandboxTest {
   void SetUp() override { start({.latency_scale = 0, .tiny_images = true, .webhook_retry_ms = 0}); }
 
   json::object submit_with_webhook(json::object input) {
-    return object_of(send("POST", fmt::format("/{}?fal_webhook={}", kDev, receiver_.url()), json::serialize(input)));
+    return object_of(
+        send("POST", fmt::format("/{}?fal_webhook={}", kDev, receiver_.url()), json::serialize(input)));
   }
   bool verifies(const Delivery& delivery) {
-    std::string message = fmt::format("{}\n{}\n{}\n{}", delivery.header("x-fal-webhook-request-id"),
-                                      delivery.header("x-fal-webhook-user-id"),
-                                      delivery.header("x-fal-webhook-timestamp"), crypto::sha256_hex(delivery.body));
+    std::string message =
+        fmt::format("{}\n{}\n{}\n{}", delivery.header("x-fal-webhook-request-id"),
+                    delivery.header("x-fal-webhook-user-id"), delivery.header("x-fal-webhook-timestamp"),
+                    crypto::sha256_hex(delivery.body));
     auto signature = crypto::unhex(delivery.header("x-fal-webhook-signature"));
     if (!signature) return false;
     const auto keys = object_of(get("/.well-known/jwks.json"));
