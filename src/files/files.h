@@ -2,6 +2,10 @@
 // links, previews. Nothing is held in memory whole; decoders run with limits in a small pool.
 //
 // Store keys are "ab/cd/<sha256>.<ext>" below DATA_DIR/files. The same bytes are stored once.
+//
+// `Files` is thread-safe; an `Incoming` is used by one coroutine at a time. Both block the caller for the
+// write of one piece at most: decoding and fsync happen on threads of their own, and coroutines continue
+// on their own executor. Files outlives every coroutine that waits on it and every Incoming it gave out.
 #pragma once
 
 #include <cstdint>
@@ -32,16 +36,22 @@ struct Stored {
 
 enum class Purpose {
   result,  // from an upstream: kept byte for byte
-  upload,  // from a user: decoded header checked, metadata (EXIF, GPS) removed, orientation applied
+  upload,  // from a user: checked and written anew, upright, sRGB, without metadata (EXIF, GPS); the first
+           // frame of animations; GIF becomes PNG, AVIF and HEIC become JPEG
 };
 
 // One file on its way in. Destroyed before finish(): the bytes are gone, nothing was published.
 class Incoming {
  public:
   virtual ~Incoming() = default;
-  // payload_too_large beyond the limit; unsupported_media as soon as the first bytes are no accepted type.
+  // payload_too_large beyond the limit (inclusive); unsupported_media as soon as the first bytes are no
+  // accepted type (context `received`: what they are); unavailable (storage_full, storage_failed) when
+  // the disk refuses. After an error every call gives that error.
   virtual Result<void> write(std::string_view piece) = 0;
-  // Publishes the object (fsync, rename) and inspects it in the media pool.
+  // Publishes the object (fsync, rename) and inspects it. Once. Besides the errors of write(): invalid
+  // (empty_file; of uploads also broken_image, too_many_pixels, picture_too_slow) and, for uploads when
+  // too many are under way, too_many_requests (media_busy). Results wait instead. The object may be
+  // destroyed while its finish() is awaited.
   virtual awaitable<Result<Stored>> finish() = 0;
 };
 
@@ -60,8 +70,8 @@ struct Options {
   std::vector<std::string> own_origins = {};   // absolute links on these are ours: "https://media.example"
   std::int64_t max_pixels = 100'000'000;
   Millis link_lifetime_ms = 7ll * 24 * 3600 * 1000;
-  int media_threads = 1;
-  int media_queue = 256;
+  int media_threads = 1;  // that decode
+  int media_queue = 256;  // uploads and previews beyond it are turned away
 };
 
 class Files {
@@ -76,16 +86,18 @@ class Files {
   // Whether path and query are a link of ours that still holds; the file's id.
   virtual Result<std::string> check_link(std::string_view file_id, std::string_view expiry,
                                          std::string_view signature, Millis now) const = 0;
-  // The file id in a link or path of ours (absolute or not), "" when it is none.
+  // The file id in a link or path of ours (absolute on Options::own_origins, or not), "" when it is none.
   virtual std::string file_id_of(std::string_view link) const = 0;
 
   // Inside a transaction: inserts the row (id made by the caller) / finds a row. `owner` "" = any.
   virtual void insert(db::Tx& tx, const FileRow& row, const Stored& stored) const = 0;
   virtual std::optional<FileRow> find(db::Tx& tx, std::string_view id, std::string_view owner) const = 0;
 
-  // Absolute path of a stored object, for sending it.
+  // Absolute path of a stored object, for sending it; "" for what is no key.
   virtual std::string path_of(std::string_view key) const = 0;
-  // A WebP preview whose longer side is `side` (320, 640, 1280), made on first use, once.
+  // Path of a WebP preview whose longer side is at most `side` (320, 640, 1280), made on first use, once.
+  // not_found; unsupported_media (no_preview: films); invalid (thumbnail_side, broken_image, …);
+  // too_many_requests (media_busy).
   virtual awaitable<Result<std::string>> thumbnail_path(std::string_view key, int side) = 0;
   // The whole object as a data URI, for upstreams that must be given the bytes (bounded).
   virtual awaitable<Result<std::string>> data_uri(std::string_view key, std::uint64_t limit) = 0;

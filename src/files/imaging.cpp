@@ -5,6 +5,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "base/library_start.h"
 #include "base/crypto.h"
 #include "files/thumbhash.h"
 
@@ -203,6 +204,7 @@ std::string dominant_colour(std::span<const unsigned char> rgba) {
 void initialise() {
   static std::once_flag once;
   std::call_once(once, [] {
+    std::scoped_lock lock(library_start_mutex());
     if (VIPS_INIT("fluxgate") != 0) throw std::runtime_error("libvips cannot start: " + vips_says());
     vips_concurrency_set(1);         // the pool's threads are the limit
     vips_cache_set_max(0);           // every file is seen once; memory stays flat

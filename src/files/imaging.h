@@ -35,7 +35,8 @@ Result<ImageFacts> inspect_image(const std::string& path, Format format, const D
 // comments). JPEG, PNG and WebP stay what they are (quality 95 where it is lossy); GIF becomes PNG; AVIF
 // and HEIC become JPEG, or PNG if they have transparency. Of an animation the first frame is kept.
 // Returns the new format. Truncated and damaged files are refused as inspect_image does.
-Result<Format> clean_image(const std::string& from, Format format, const std::string& to, const DecodeLimits& limits);
+Result<Format> clean_image(const std::string& from, Format format, const std::string& to,
+                           const DecodeLimits& limits);
 
 // A WebP whose longer side is at most `side` pixels, never larger than the original.
 Result<void> make_thumbnail(const std::string& from, Format format, const std::string& to, int side,

@@ -13,7 +13,8 @@ namespace fluxgate::files {
 
 class LinkSigner {
  public:
-  LinkSigner(std::string secret, Millis lifetime_ms) : secret_(std::move(secret)), lifetime_ms_(lifetime_ms) {}
+  LinkSigner(std::string secret, Millis lifetime_ms)
+      : secret_(std::move(secret)), lifetime_ms_(lifetime_ms) {}
 
   std::string link(std::string_view file_id, std::string_view name, Millis now) const;
   // Errc::not_found for altered and expired ones alike: a stranger learns nothing.

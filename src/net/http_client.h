@@ -54,7 +54,8 @@ struct CallOptions {
   std::vector<std::string> exempt_origins = {};
   // Called with each piece of a 2xx answer's body instead of collecting it; false stops the call
   // (Kind::sink). Runs on the client's thread, must not block for long, start a call or destroy the
-  // client; what it throws is thrown by call(). Other answers' bodies are collected up to 64 KiB and cut there.
+  // client; what it throws is thrown by call(). Other answers' bodies are collected up to 64 KiB and
+  // cut there.
   std::function<bool(std::string_view)> sink = {};
   // Called once with status and headers of the final answer, before the first piece. False stops.
   std::function<bool(const HttpResponse&)> on_head = {};

@@ -1,9 +1,9 @@
 // The one URL parser for checking and fetching: what the guard has judged is, byte for byte, what curl
 // is given. Two parsers that read one text differently are how SSRF guards are walked around.
 //
-// Grammar: RFC 3986, path and query by Boost.URL. Characters that people paste and browsers encode (non-ASCII letters,
-// | " < > { } ^ ` and brackets behind the host) are percent-encoded first; spaces, backslashes and
-// control characters are refused. Only http and https, only with a host.
+// Grammar: RFC 3986, path and query by Boost.URL. Characters that people paste and browsers encode
+// (non-ASCII letters, | " < > { } ^ ` and brackets behind the host) are percent-encoded first; spaces,
+// backslashes and control characters are refused. Only http and https, only with a host.
 #pragma once
 
 #include <cstdint>
