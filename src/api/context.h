@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "api/provider_page.h"
 #include "api/routes.h"
 
 namespace fluxgate::api {
@@ -11,6 +12,7 @@ namespace fluxgate::api {
 struct Api {
   Parts parts;
   Guard guard;
+  std::shared_ptr<ProviderPage> flux;
   // Whether anybody ever signed up; once true it stays so.
   std::shared_ptr<std::atomic<bool>> seen_users = std::make_shared<std::atomic<bool>>(false);
 };

@@ -2,9 +2,15 @@
 
 #include "api/auth_routes.h"
 #include "api/context.h"
+#include "api/credit_routes.h"
+#include "api/event_routes.h"
+#include "api/file_routes.h"
+#include "api/flux_config_routes.h"
 #include "api/flux_routes.h"
+#include "api/hook_routes.h"
 #include "api/people.h"
 #include "api/system_routes.h"
+#include "api/upload_routes.h"
 #include "api/user_routes.h"
 
 namespace fluxgate::api {
@@ -14,11 +20,18 @@ void add_routes(http::Router& router, Parts parts) {
   const bool secure = parts.info.public_url.starts_with("https://");
   const auto people = std::make_shared<const People>(
       People{parts.identity, parts.database, parts.clock, parts.hub, guard, secure});
-  const auto api = std::make_shared<const Api>(Api{std::move(parts), std::move(guard)});
+  auto flux = std::make_shared<ProviderPage>(parts, "flux");
+  const auto api = std::make_shared<const Api>(Api{std::move(parts), std::move(guard), std::move(flux)});
 
   add_auth_routes(router, people);
   add_user_routes(router, people);
   add_flux_routes(router, api);
+  add_flux_config_routes(router, api);
+  add_upload_routes(router, api);
+  add_file_routes(router, api);
+  add_event_routes(router, api);
+  add_credit_routes(router, api);
+  add_hook_routes(router, api);
   add_system_routes(router, api);
 }
 

@@ -1,0 +1,91 @@
+#include "api/file_routes.h"
+
+namespace fluxgate::api {
+namespace {
+
+using identity::Role;
+
+constexpr int kSides[] = {320, 640, 1280};
+
+std::unexpected<Error> file_not_found() {
+  return fail(Errc::not_found, "file_not_found", {"There is no such file.", "文件不存在。"});
+}
+
+// Whose file it must be: "" = anyone's, because the link says so or an admin asks.
+awaitable<Result<std::string>> allowed_owner(const Api& api, http::Request& request) {
+  const auto expiry = request.query("e");
+  const auto signature = request.query("s");
+  if (expiry || signature) {
+    FLUX_CO_TRY(id, api.parts.files.check_link(request.param("id"), expiry.value_or(""), signature.value_or(""),
+                                               api.parts.clock.now_ms()));
+    co_return std::string();
+  }
+  auto admitted = co_await api.guard(request, Role::user);
+  FLUX_CO_TRY(principal, std::move(admitted));
+  co_return scope_of(principal);
+}
+
+Result<int> read_side(const http::Request& request) {
+  const auto text = request.query("w");
+  if (!text || text->empty()) return 0;
+  for (int side : kSides)
+    if (*text == std::to_string(side)) return side;
+  return refuse_field("query", "w", "enum", {"Expected 320, 640 or 1280.", "应为 320、640 或 1280。"},
+                      boost::json::string(text->substr(0, 64)), {{"expected", "320, 640, 1280"}});
+}
+
+// Types a browser shows without running anything.
+bool is_shown(std::string_view mime) {
+  return (mime.starts_with("image/") && mime != "image/svg+xml") || mime.starts_with("video/") || mime.starts_with("audio/");
+}
+
+Answer show(const Api& api, http::Request& request) {
+  auto owner = co_await allowed_owner(api, request);
+  FLUX_CO_TRY(scope, std::move(owner));
+  FLUX_CO_TRY(side, read_side(request));
+  auto found = co_await api.parts.database.read(
+      [&files = api.parts.files, id = std::string(request.param("id")), scope](db::Tx& tx) { return files.find(tx, id, scope); });
+  if (!found) co_return file_not_found();
+
+  http::FileBody body;
+  body.content_type = found->mime;
+  body.etag = found->sha256.empty() ? found->id : found->sha256;
+  if (side == 0) {
+    body.path = api.parts.files.path_of(found->key);
+  } else {
+    auto made = co_await api.parts.files.thumbnail_path(found->key, side);
+    FLUX_CO_TRY(path, std::move(made));
+    body.path = path;
+    body.content_type = "image/webp";
+    body.etag += fmt::format("-{}", side);
+  }
+  const bool shown = is_shown(body.content_type);
+  const bool download = !shown || request.query("download").value_or("") == "1";
+  if (!shown) body.content_type = "application/octet-stream";
+  co_return http::Response::file(std::move(body))
+      .with("Cache-Control", "private, max-age=604800, immutable")
+      .with("Content-Disposition", content_disposition(download, found->filename))
+      .with("X-Content-Type-Options", "nosniff")
+      .with("Content-Security-Policy", "default-src 'none'; sandbox")
+      .with("Cross-Origin-Resource-Policy", "cross-origin");
+}
+
+}  // namespace
+
+std::string content_disposition(bool download, std::string_view name) {
+  constexpr std::string_view kPlain = "!#$&+-.^_`|~";  // RFC 8187 §3.2.1 attr-char, with letters and digits
+  std::string ascii, encoded;
+  for (char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.find(c) != std::string_view::npos;
+    ascii += plain ? c : '_';
+    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  std::string line = fmt::format("{}; filename=\"{}\"", download ? "attachment" : "inline", ascii);
+  if (encoded != ascii) line += fmt::format("; filename*=UTF-8''{}", encoded);
+  return line;
+}
+
+void add_file_routes(http::Router& router, const ApiPtr& api) { router.get("/files/{id}/{name}", bind(api, show)); }
+
+}  // namespace fluxgate::api
