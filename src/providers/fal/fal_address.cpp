@@ -1,5 +1,7 @@
 #include "providers/fal/fal_address.h"
 
+#include <algorithm>
+
 #include <boost/url.hpp>
 
 #include "providers/fal/fal_json.h"
@@ -20,7 +22,8 @@ std::string own_path(std::string_view url, std::string_view request_id) {
   while (path.ends_with('/')) path.pop_back();
   std::string marker = "/requests/" + std::string(request_id);
   auto at = path.find(marker);
-  if (at == std::string::npos || at == 0 || path.find("..") != std::string::npos) return "";
+  if (at == std::string::npos || path.find("..") != std::string::npos) return "";
+  if (std::count(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(at), '/') < 2) return "";  // owner and application
   std::string_view ending = std::string_view(path).substr(at + marker.size());
   bool known = ending.empty() || ending == "/status" || ending == "/cancel" || ending == "/response";
   return known ? path : "";

@@ -67,15 +67,6 @@ Failed made(Decision decision, Took took, std::string code, Text message, const 
   return failed;
 }
 
-// The server's own opinion (§1.10), when it has one.
-std::optional<bool> needs_retry(const HttpResponse& response) {
-  std::string_view said = response.header("x-fal-needs-retry");
-  if (said.empty()) said = response.header("x-fal-retryable");
-  if (said == "1" || said == "true") return true;
-  if (said == "0" || said == "false") return false;
-  return std::nullopt;
-}
-
 std::optional<int> retry_after(const HttpResponse& response) {
   std::string_view text = response.header("retry-after");
   int seconds = 0;
@@ -108,9 +99,11 @@ Failed refused_input(const Complaint& complaint, const HttpResponse* response) {
     return failed;
   }
   if (complaint.type == "no_media_generated") return no_media();
-  std::string field = complaint.param.empty() ? "" : complaint.param + ": ";
-  Failed failed = made(Decision::reject, Took::yes, "invalid_input",
-                       {"The provider does not accept " + field + complaint.message, "服务商不接受 " + field + complaint.message}, response);
+  std::string what = complaint.param.empty() ? "" : complaint.param + ": ";
+  what += complaint.message;
+  Text message{"The provider does not accept this request.", "服务商不接受该请求。"};
+  if (!what.empty()) message = {"The provider does not accept this: " + what, "服务商不接受：" + what};
+  Failed failed = made(Decision::reject, Took::yes, "invalid_input", std::move(message), response);
   failed.param = complaint.param;
   return failed;
 }
@@ -177,10 +170,11 @@ Failed failed_result(const HttpResponse& response) {
   if (response.status == 404)
     return made(Decision::lost, Took::yes, "upstream_lost", {"The provider lost this request.", "服务商丢失了该请求。"}, &response);
   if (response.status == 429) return upstream_busy(response);
-  if (auto again = needs_retry(response); again && *again && response.status >= 500) return down(response, Took::yes);
   if (response.status == 422 || response.status == 400) return refused_input(complaint, &response);
-  // The model's own failure has a type or an answer of the platform; an ingress page is only in the way.
-  bool final = !response.header("x-fal-request-id").empty() || !complaint.type.empty();
+  // The model's own failure has a type, a sentence or the platform's header: the request has ended, and asking
+  // again would only repeat it, whatever X-Fal-Needs-Retry says (that is about a new request, which is a new
+  // price). An ingress page is merely in the way.
+  bool final = !response.header("x-fal-request-id").empty() || !complaint.type.empty() || !complaint.message.empty();
   return final ? model_failed(complaint, &response) : down(response, Took::yes);
 }
 
