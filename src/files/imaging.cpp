@@ -5,8 +5,8 @@
 #include <chrono>
 #include <mutex>
 
-#include "base/library_start.h"
 #include "base/crypto.h"
+#include "base/library_start.h"
 #include "files/thumbhash.h"
 
 namespace fluxgate::files {

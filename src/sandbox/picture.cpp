@@ -6,6 +6,8 @@
 
 #include <vips/vips.h>
 
+#include "base/library_start.h"
+
 namespace fluxgate::sandbox {
 namespace {
 
@@ -154,6 +156,17 @@ struct ImageOwner {
 };
 using ImagePtr = std::unique_ptr<VipsImage, ImageOwner>;
 
+// On first use, because a server at rest should be small.
+void start_painting() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::scoped_lock lock(library_start_mutex());
+    FLUX_ASSERT(VIPS_INIT("fluxgate") == 0);
+    vips_concurrency_set(1);  // one thread paints; more would only take turns
+    vips_cache_set_max(0);    // nothing is painted twice
+  });
+}
+
 Result<std::string> encode(Canvas& canvas, const std::string& format) {
   start_painting();
   auto& pixels = canvas.pixels();
@@ -185,15 +198,6 @@ Result<std::string> encode(Canvas& canvas, const std::string& format) {
 std::uint64_t PictureSpec::digest() const {
   return stable_digest(
       fmt::format("{}x{} {} {} {} {}", size.width, size.height, format, motif, black, caption));
-}
-
-void start_painting() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    FLUX_ASSERT(VIPS_INIT("fluxgate") == 0);
-    vips_concurrency_set(1);  // one thread paints; more would only take turns
-    vips_cache_set_max(0);    // nothing is painted twice
-  });
 }
 
 Result<std::string> paint_picture(const PictureSpec& spec) {

@@ -24,9 +24,6 @@ struct PictureSpec {
   std::uint64_t digest() const;
 };
 
-// Starts libvips, which is not safe from two threads at once: called by the Sandbox's constructor.
-void start_painting();
-
 Result<std::string> paint_picture(const PictureSpec& spec);
 
 // "image/jpeg" for "jpeg", and the suffix of its file name: "jpg".

@@ -75,9 +75,7 @@ Service::Service(Options options_in, const Clock& clock_in)
       book({options.folder, options.slots, options.time_to_live_ms, options.records_max}, clock),
       uploads(options.folder + "/uploads", options.time_to_live_ms),
       faults(global_faults(options.faults)),
-      webhooks(std::make_unique<WebhookSender>(*this)) {
-  start_painting();
-}
+      webhooks(std::make_unique<WebhookSender>(*this)) {}
 
 Service::~Service() = default;
 
