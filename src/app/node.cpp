@@ -112,6 +112,7 @@ Result<void> NodeImpl::build() {
   files::Options files;
   files.directory = config_.data_dir + "/files";
   files.link_secret = crypto::derive_key(session_secret_, "file links");
+  if (!config_.public_url.empty()) files.own_origins = {without_slash(config_.public_url)};
   files_ = files::make_files(files, clock_);
   files_->sweep();
 
