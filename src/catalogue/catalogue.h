@@ -50,6 +50,8 @@ class Model {
   virtual int rev() const = 0;
   virtual const boost::json::object& schema() const = 0;      // the parameters, JSON Schema subset
   virtual boost::json::object descriptor() const = 0;         // as served to the studio
+  // The parameters that one endpoint takes: `schema` without what is omitted there.
+  virtual boost::json::object schema_for(std::string_view endpoint) const;
 
   // Checks `input` (the request's members without `model`) for one endpoint ("text_to_image",
   // "image_to_image", "multi_image_edit"). All refusals at once, loc = ["body", …]; unknown members
@@ -64,6 +66,8 @@ class Model {
   virtual boost::json::object upstream_body(std::string_view endpoint, const boost::json::object& params,
                                             const std::vector<std::string>& inputs) const = 0;
 };
+
+inline boost::json::object Model::schema_for(std::string_view) const { return schema(); }
 
 class Catalogue {
  public:

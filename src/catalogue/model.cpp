@@ -108,6 +108,22 @@ json::object DescribedModel::descriptor() const {
   return served;
 }
 
+json::object DescribedModel::schema_for(std::string_view endpoint) const {
+  json::object shown = schema();
+  auto found = endpoints_.find(endpoint);
+  if (found == endpoints_.end()) return shown;
+  for (const std::string& name : found->second.omit) {
+    shown["properties"].as_object().erase(name);
+    if (auto* required = shown.if_contains("required")) {
+      json::array kept;
+      for (const json::value& member : required->as_array())
+        if (member != json::value(name)) kept.push_back(member);
+      *required = std::move(kept);
+    }
+  }
+  return shown;
+}
+
 void DescribedModel::drop_originals(const Endpoint& endpoint, json::object& members, std::vector<std::string>& dropped) const {
   if (!endpoint.original) return;
   for (const auto& [name, standard] : *endpoint.original) {

@@ -28,6 +28,7 @@ class DescribedModel final : public Model {
   int rev() const override { return rev_; }
   const boost::json::object& schema() const override { return schema_->source(); }
   boost::json::object descriptor() const override;
+  boost::json::object schema_for(std::string_view endpoint) const override;
   Result<Normalised> validate(std::string_view endpoint, const boost::json::object& input) const override;
   Quote quote(const boost::json::object& params) const override;
   Quote quote_for(const boost::json::object& params, int images_delivered) const override;
