@@ -1,0 +1,31 @@
+# Sourced by the other scripts.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# need_packages GROUP…: installs what scripts/packages.txt lists for the groups and the machine lacks.
+need_packages() {
+  local wanted missing=() package
+  wanted=$(awk -v groups=" $* " '!/^#/ && index(groups, " " $1 " ") { print $2 }' "$root/scripts/packages.txt" | sort -u)
+  for package in $wanted; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  echo "Installing Debian packages: ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "This needs root or sudo to install packages." >&2; exit 1; }
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Precompiled headers and ccache get on when it may ignore what does not change the outcome.
+export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+
+# configure_and_build PRESET TARGET…
+configure_and_build() {
+  local preset=$1
+  shift
+  (cd "$root" && cmake --preset "$preset" >/dev/null && cmake --build "build/$preset" -j "$(nproc)" --target "$@")
+}
