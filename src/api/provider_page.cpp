@@ -1,5 +1,7 @@
 #include "api/provider_page.h"
 
+#include "base/json_text.h"
+
 namespace fluxgate::api {
 namespace {
 
@@ -69,7 +71,7 @@ http::Response ProviderPage::models(bool enabled, Language language) {
     Body& body = bodies_[enabled][language == Language::zh];
     if (body.etag != etag) {
       const json::object value{{"models", models_json(*catalogue, provider_, language)}, {"enabled", enabled}};
-      body = {etag, std::make_shared<const std::string>(json::serialize(value))};
+      body = {etag, std::make_shared<const std::string>(json_text(value))};
     }
     text = body.text;
   }

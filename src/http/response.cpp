@@ -1,9 +1,10 @@
+#include "base/json_text.h"
 #include "http/server.h"
 
 namespace fluxgate::http {
 
 Response Response::json(const boost::json::value& value, int status) {
-  return json_text(boost::json::serialize(value), status);
+  return json_text(fluxgate::json_text(value), status);
 }
 
 Response Response::json_text(std::string text, int status) {

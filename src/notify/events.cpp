@@ -2,6 +2,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/json_text.h"
+
 namespace fluxgate::notify {
 
 std::int64_t append(db::Tx& tx, std::string_view user_id, std::string_view type, const boost::json::value& data,
@@ -11,7 +13,7 @@ std::int64_t append(db::Tx& tx, std::string_view user_id, std::string_view type,
       "INSERT INTO fg_user (user_id, event_seq, created_at) VALUES ($1, 1, $2) "
       "ON CONFLICT (user_id) DO UPDATE SET event_seq = fg_user.event_seq + 1 RETURNING event_seq",
       {user_id, now});
-  std::string text = boost::json::serialize(data);
+  std::string text = json_text(data);
   tx.exec("INSERT INTO fg_event (user_id, seq, type, data, created_at) VALUES ($1, $2, $3, $4, $5)",
           {user_id, seq, type, text, now});
   return seq;
