@@ -3,6 +3,7 @@
 #include "api/auth_routes.h"
 #include "api/context.h"
 #include "api/credit_routes.h"
+#include "api/docs_routes.h"
 #include "api/event_routes.h"
 #include "api/file_routes.h"
 #include "api/flux_config_routes.h"
@@ -33,6 +34,7 @@ void add_routes(http::Router& router, Parts parts) {
   add_credit_routes(router, api);
   add_hook_routes(router, api);
   add_system_routes(router, api);
+  add_docs_routes(router, api);
 }
 
 }  // namespace fluxgate::api

@@ -128,6 +128,7 @@ Router::Router() : root_(std::make_unique<Node>()) {
 }
 Router::~Router() = default;
 Router::Router(Router&&) noexcept = default;
+Router& Router::operator=(Router&&) noexcept = default;
 
 void Router::add(std::string_view method, std::string_view pattern, Handler handler) {
   FLUX_ASSERT(pattern.starts_with('/'));

@@ -114,6 +114,7 @@ class Router {
   Router();
   ~Router();
   Router(Router&&) noexcept;
+  Router& operator=(Router&&) noexcept;
   void add(std::string_view method, std::string_view pattern, Handler handler);
   void get(std::string_view pattern, Handler handler) { add("GET", pattern, std::move(handler)); }
   void post(std::string_view pattern, Handler handler) { add("POST", pattern, std::move(handler)); }

@@ -1,0 +1,60 @@
+// Every endpoint on real parts: a database in memory's place, the built-in catalogue, an engine that is
+// never started. Nothing listens.
+#pragma once
+
+#include "api/routes.h"
+#include "net/http_client.h"
+#include "people_fixture.h"
+#include "tasks/service.h"
+
+namespace fluxgate::api {
+
+class WholeApiTest : public PeopleTest {
+ protected:
+  void SetUp() override {
+    PeopleTest::SetUp();
+    files::Options options;
+    options.directory = (folder_ / "files").string();
+    options.link_secret = std::string(32, 'k');
+    files_ = files::make_files(options, clock_);
+    auto loaded = catalogue::load("");
+    ASSERT_TRUE(loaded.catalogue);
+    catalogue_ = std::make_unique<catalogue::Holder>(loaded.catalogue);
+    client_ = net::make_http_client(io_, {});
+    engine_ = std::make_unique<tasks::Engine>(
+        io_.get_executor(),
+        tasks::EngineParts{*database_, *files_, *client_, hub_, *catalogue_, accounts_, progress_, clock_, {}},
+        tasks::EngineOptions{.node_id = "test", .hook_secret = std::string(32, 'h')});
+    tasks_ = tasks::make_tasks(
+        {*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, draining_, {}});
+    router_ = http::Router();
+    Parts parts{*tasks_, *files_, *database_, hub_, *catalogue_, accounts_, *identity_, clock_, *engine_};
+    parts.info.version = "1.2.3";
+    parts.catalogue_changed = [this] {
+      const auto settings = database_->read_now([this](db::Tx& tx) { return accounts_.settings(tx, "flux"); });
+      catalogue_->set(catalogue::load("", settings->model_credits).catalogue);
+    };
+    add_routes(router_, std::move(parts));
+  }
+  void TearDown() override {
+    router_ = http::Router();
+    tasks_.reset();
+    engine_.reset();
+    client_.reset();
+    files_.reset();
+    PeopleTest::TearDown();
+  }
+
+  boost::asio::io_context io_;
+  crypto::Sealer sealer_{std::string(32, 'm')};
+  tasks::AccountStore accounts_{sealer_};
+  tasks::ProgressBoard progress_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<files::Files> files_;
+  std::unique_ptr<catalogue::Holder> catalogue_;
+  std::unique_ptr<net::HttpClient> client_;
+  std::unique_ptr<tasks::Engine> engine_;
+  std::unique_ptr<tasks::Tasks> tasks_;
+};
+
+}  // namespace fluxgate::api
