@@ -16,6 +16,12 @@ namespace json = boost::json;
 
 constexpr std::size_t kOutputsMax = 16;
 constexpr std::size_t kUrlBytes = 4096;
+constexpr std::size_t kTypeBytes = 100;
+constexpr std::size_t kPromptBytes = 8000;
+constexpr int kSideMax = 100'000;
+constexpr int kPositionMax = 1'000'000'000;
+
+bool is_success(const HttpResponse& response) { return response.status >= 200 && response.status < 300; }
 
 std::optional<int> position_of(const json::object& body) {
   auto* value = member(body, "queue_position");
@@ -24,14 +30,17 @@ std::optional<int> position_of(const json::object& body) {
   if (value->is_int64()) position = value->as_int64();
   if (value->is_string()) {  // seen on clones
     std::string_view text = value->as_string();
-    std::from_chars(text.data(), text.data() + text.size(), position);
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), position);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   }
-  if (position < 0 || position > 1'000'000'000) return std::nullopt;
+  if (position < 0 || position > kPositionMax) return std::nullopt;
   return static_cast<int>(position);
 }
 
-std::string upper(std::string word) {
-  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+std::string status_word(const json::object& body) {
+  std::string word = cut(text_of(body, "status"), 40);
+  std::transform(word.begin(), word.end(), word.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return word;
 }
 
@@ -41,7 +50,8 @@ bool one_of(std::string_view word, std::initializer_list<std::string_view> list)
 
 std::optional<int> side_of(const json::object& image, std::string_view name) {
   auto* value = member(image, name);
-  if (!value || !value->is_int64() || value->as_int64() <= 0 || value->as_int64() > 100'000) return std::nullopt;
+  if (!value || !value->is_int64() || value->as_int64() <= 0 || value->as_int64() > kSideMax)
+    return std::nullopt;
   return static_cast<int>(value->as_int64());
 }
 
@@ -50,47 +60,68 @@ bool read_data_uri(std::string_view url, Output& output) {
   auto comma = url.find(',');
   if (comma == std::string_view::npos) return false;
   std::string_view head = url.substr(5, comma - 5);
-  auto semicolon = head.find(';');
   if (!head.ends_with(";base64")) return false;
   auto bytes = crypto::unbase64(url.substr(comma + 1));
   if (!bytes || bytes->empty()) return false;
-  output.content_type = std::string(head.substr(0, semicolon));
+  if (auto type = head.substr(0, head.find(';')); !type.empty()) output.content_type = cut(type, kTypeBytes);
   output.bytes = std::move(*bytes);
   return true;
 }
 
+bool is_link(std::string_view url) {
+  if (url.size() > kUrlBytes) return false;
+  std::string_view rest;
+  for (std::string_view scheme : {"https://", "http://"})
+    if (url.starts_with(scheme)) rest = url.substr(scheme.size());
+  bool host = !rest.empty() && rest.front() != '/' && rest.front() != '?' && rest.front() != '#';
+  return host && std::none_of(url.begin(), url.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; });
+}
+
+// One entry: {"url": …}, or on clones the link alone.
 std::optional<Output> read_media(const json::value& value) {
-  auto* object = value.if_object();
-  if (!object) return std::nullopt;
   Output output;
-  output.content_type = cut(text_of(*object, "content_type"), 100);
-  output.width = side_of(*object, "width");
-  output.height = side_of(*object, "height");
-  auto* url = member(*object, "url");
-  if (!url || !url->is_string()) return std::nullopt;
-  std::string_view link = url->as_string();
-  if (link.starts_with("data:")) return read_data_uri(link, output) ? std::optional(output) : std::nullopt;
-  if ((!link.starts_with("https://") && !link.starts_with("http://")) || link.size() > kUrlBytes) return std::nullopt;
+  std::string_view link;
+  if (auto* text = value.if_string()) link = *text;
+  if (auto* object = value.if_object()) {
+    output.content_type = cut(text_of(*object, "content_type"), kTypeBytes);
+    output.width = side_of(*object, "width");
+    output.height = side_of(*object, "height");
+    if (auto* url = member(*object, "url"); url && url->is_string()) link = url->get_string();
+  }
+  if (link.starts_with("data:"))
+    return read_data_uri(link, output) ? std::optional(std::move(output)) : std::nullopt;
+  if (!is_link(link)) return std::nullopt;
   output.url = std::string(link);
   return output;
 }
 
-void read_list(const json::object& body, std::string_view many, std::string_view one, std::vector<Output>& outputs) {
+// has_nsfw_concepts[i] speaks of images[i] (§3.1).
+bool flagged(const json::object& body, std::size_t index) {
+  auto* flags = array_of(body, "has_nsfw_concepts");
+  return flags && index < flags->size() && (*flags)[index].is_bool() && (*flags)[index].get_bool();
+}
+
+void read_list(const json::object& body, std::string_view many, std::string_view one,
+               std::vector<Output>& outputs) {
+  auto take = [&](const json::value& value, std::size_t index) {
+    auto output = read_media(value);
+    if (!output || outputs.size() >= kOutputsMax) return;
+    output->flagged = flagged(body, index);
+    outputs.push_back(std::move(*output));
+  };
   if (auto* list = array_of(body, many))
-    for (const auto& item : *list) {
-      if (outputs.size() >= kOutputsMax) return;
-      if (auto output = read_media(item)) outputs.push_back(std::move(*output));
-    }
-  if (auto* single = member(body, one); single && outputs.empty())
-    if (auto output = read_media(*single)) outputs.push_back(std::move(*output));
+    for (std::size_t i = 0; i < list->size() && outputs.size() < kOutputsMax; ++i) take((*list)[i], i);
+  if (auto* single = member(body, one); single && outputs.empty()) take(*single, 0);
 }
 
-bool has_media(const json::object& body) {
-  for (const char* name : {"images", "image", "videos", "video"})
-    if (auto* value = member(body, name); value && (value->is_array() || value->is_object())) return true;
-  return false;
+std::vector<Output> media_of(const json::object& body) {
+  std::vector<Output> outputs;
+  read_list(body, "images", "image", outputs);
+  if (outputs.empty()) read_list(body, "videos", "video", outputs);
+  return outputs;
 }
 
+// May exceed 2^53, and on some models 2^63 (§3.1).
 std::optional<std::uint64_t> seed_of(const json::object& body) {
   auto* value = member(body, "seed");
   if (!value) return std::nullopt;
@@ -99,87 +130,85 @@ std::optional<std::uint64_t> seed_of(const json::object& body) {
   return std::nullopt;
 }
 
-}  // namespace
-
-Outcome read_submit(const HttpResponse& response, std::string_view endpoint_path) {
-  auto body = parse_object(response.body);
-  std::string id = body ? text_of(*body, "request_id") : "";
-  if (id.empty() && body) id = text_of(*body, "id");  // clones
-  bool sane = !id.empty() && id.size() <= 200 && std::all_of(id.begin(), id.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
-  });
-  if (!sane) {
-    // An aggregator that answers 200 with pictures and no id did the work at once.
-    if (body && has_media(*body)) return read_output(*body);
-    Failed failed{.decision = Decision::retry, .took = Took::maybe, .code = "upstream_malformed"};
-    failed.message = {"The provider's answer could not be read.", "无法解析服务商的应答。"};
-    failed.detail = "no request_id in: " + cut(response.body, 300);
-    return failed;
-  }
-  Accepted accepted;
-  accepted.reference = reference_of(*body, id, endpoint_path);
-  accepted.queue_position = position_of(*body);
-  return accepted;
+std::optional<double> seconds_of(const json::object& body) {
+  auto* timings = object_of(body, "timings");
+  auto seconds = timings ? number_of(*timings, "inference") : std::nullopt;
+  constexpr double kDay = 86'400;
+  return seconds && *seconds >= 0 && *seconds < kDay ? seconds : std::nullopt;
 }
 
-std::optional<Outcome> read_status(const HttpResponse& response) {
+bool too_early(const HttpResponse& response) {
+  return response.status == 400 && response.body.size() < 10'000 &&
+         response.body.find("in progress") != std::string::npos;
+}
+
+}  // namespace
+
+Outcome read_submit(const HttpResponse& response, const Job& job, const Account& account) {
   auto body = parse_object(response.body);
-  if (response.status >= 300) {
-    if (response.status == 400 && response.body.find("in progress") != std::string::npos) return Working{.running = true};
-    return failed_call(response);
+  if (!body) return unreadable(response, Took::maybe);
+  std::string id = text_of(*body, "request_id");
+  if (id.empty()) id = text_of(*body, "id");  // clones
+  if (is_request_id(id)) {
+    Accepted accepted;
+    accepted.reference = reference_of(*body, id, job.path, account);
+    accepted.queue_position = position_of(*body);
+    return accepted;
   }
-  if (!body) {
-    HttpResponse unreadable = response;
-    unreadable.status = 502;
-    return failed_call(unreadable);
-  }
-  std::string word = upper(text_of(*body, "status"));
-  if (has_media(*body)) return read_output(*body);  // some relays put the result there (§8.5)
-  if (one_of(word, {"COMPLETED", "DONE", "FINISHED", "SUCCESS", "SUCCEEDED"})) return std::nullopt;
-  if (one_of(word, {"CANCELLED", "CANCELED"})) {
-    Failed failed{.decision = Decision::cancelled, .took = Took::yes, .code = "cancelled"};
-    failed.message = {"This was cancelled.", "任务已取消。"};
+  // An aggregator that answers with pictures and no id did the work at once.
+  if (!media_of(*body).empty()) return read_output(*body);
+  if (complains(
+          *body)) {  // a relay's refusal under a 200: not sent again, because nobody knows how far it got
+    Failed failed = failed_payload(*body);
+    failed.took = Took::maybe;
     return failed;
   }
-  if (one_of(word, {"FAILED", "ERROR"})) {
-    HttpResponse as_result = response;
-    as_result.status = 500;
-    as_result.headers.emplace_back("x-fal-request-id", "of the status");
-    return failed_result(as_result);
+  return unreadable(response, Took::maybe);
+}
+
+std::variant<AskResult, Outcome> read_status(const HttpResponse& response) {
+  if (!is_success(response)) return Outcome(failed_call(response));
+  auto body = parse_object(response.body);
+  if (!body) return Outcome(unreadable(response, Took::yes));
+  std::string word = status_word(*body);
+  bool working = one_of(word, {"IN_QUEUE", "IN_PROGRESS"});
+  if (!working && !media_of(*body).empty()) return Outcome(read_output(*body));
+  if (one_of(word, {"COMPLETED", "DONE", "FINISHED", "SUCCESS", "SUCCEEDED"}))
+    return AskResult{!text_of(*body, "error").empty() || !text_of(*body, "error_type").empty()};
+  if (one_of(word, {"CANCELLED", "CANCELED"})) return Outcome(was_cancelled());
+  if (one_of(word, {"FAILED", "FAILURE", "ERROR"})) return Outcome(failed_payload(*body));
+  if (word == "NOT_FOUND") {
+    HttpResponse gone = response;
+    gone.status = 404;
+    return Outcome(failed_call(gone));
   }
-  Working working;
-  working.running = one_of(word, {"IN_PROGRESS", "PROCESSING", "RUNNING"});
-  working.queue_position = position_of(*body);
-  return working;
+  Working now;
+  now.running = one_of(word, {"IN_PROGRESS", "PROCESSING", "RUNNING"});
+  now.queue_position = position_of(*body);
+  return Outcome(now);
 }
 
 Outcome read_output(const json::object& output) {
   const json::object* body = &output;
-  if (!has_media(output))
-    if (auto* inner = object_of(output, "response")) body = inner;  // the older envelope (§1.6)
+  std::vector<Output> outputs = media_of(output);
+  if (auto* inner = object_of(output, "response"); inner && outputs.empty()) {
+    body = inner;
+    outputs = media_of(*inner);
+  }
+  if (outputs.empty()) return complains(*body) ? failed_payload(*body) : no_media();
   Done done;
-  read_list(*body, "images", "image", done.outputs);
-  if (done.outputs.empty()) read_list(*body, "videos", "video", done.outputs);
-  if (done.outputs.empty()) return no_media();
-  if (auto* flags = array_of(*body, "has_nsfw_concepts"))
-    for (std::size_t i = 0; i < flags->size() && i < done.outputs.size(); ++i)
-      done.outputs[i].flagged = (*flags)[i].is_bool() && (*flags)[i].as_bool();
+  done.outputs = std::move(outputs);
   done.seed = seed_of(*body);
-  if (auto* timings = object_of(*body, "timings")) done.inference_seconds = number_of(*timings, "inference");
-  done.revised_prompt = cut(text_of(*body, "prompt"), 8000);
+  done.inference_seconds = seconds_of(*body);
+  done.revised_prompt = cut(text_of(*body, "prompt"), kPromptBytes);
   return done;
 }
 
-Outcome read_result(const HttpResponse& response) {
-  if (response.status == 400 && response.body.find("in progress") != std::string::npos) return Working{.running = true};
-  if (response.status >= 300) return failed_result(response);
+Outcome read_result(const HttpResponse& response, bool badly) {
+  if (too_early(response)) return Working{.running = true};
+  if (!is_success(response)) return failed_result(response, badly ? Ended::badly : Ended::unsaid);
   auto body = parse_object(response.body);
-  if (!body) {
-    Failed failed{.decision = Decision::retry, .took = Took::yes, .code = "upstream_malformed"};
-    failed.message = {"The provider's answer could not be read.", "无法解析服务商的应答。"};
-    failed.detail = "no JSON object: " + cut(response.body, 300);
-    return failed;
-  }
+  if (!body) return unreadable(response, Took::yes);
   return read_output(*body);
 }
 

@@ -13,7 +13,9 @@ std::optional<json::object> parse_object(std::string_view text) {
   return std::move(value.as_object());
 }
 
-const json::value* member(const json::object& object, std::string_view name) { return object.if_contains(name); }
+const json::value* member(const json::object& object, std::string_view name) {
+  return object.if_contains(name);
+}
 
 std::string text_of(const json::object& object, std::string_view name) {
   auto* value = member(object, name);
