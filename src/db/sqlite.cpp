@@ -26,7 +26,7 @@ constexpr auto kGroupTime = std::chrono::milliseconds(50);
 constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kCheckpointPages = 4 * 1024 * 1024 / kPageBytes;
 // Beyond this a passive checkpoint is not keeping up; the next one waits for readers and starts over.
-constexpr std::int64_t kRestartPages = 48 * 1024 * 1024 / kPageBytes;
+constexpr std::int64_t kRestartPages = 24 * 1024 * 1024 / kPageBytes;
 constexpr std::int64_t kAlertPages = 64 * 1024 * 1024 / kPageBytes;
 
 // Holds DATA_DIR/webui.db.lock for the life of a server.

@@ -4,6 +4,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "tasks/final_cache.h"
 #include "tasks/inputs.h"
 
 namespace fluxgate::tasks {
@@ -167,11 +168,14 @@ class Service final : public Tasks {
   }
 
   awaitable<Result<TaskView>> find(std::string id, std::string user_id) override {
+    auto ended = ended_.find(id);
+    if (ended && (user_id.empty() || ended->task.user_id == user_id)) co_return *ended;
     auto view = co_await parts_.database.read([this, id, user_id](db::Tx& tx) -> Result<TaskView> {
       auto task = store::find(tx, id, user_id);
       if (!task) return fail(task_not_found());
       return view_of(tx, std::move(*task));
     });
+    if (view && is_final(view->task.state)) ended_.put(*view);
     co_return view;
   }
 
@@ -282,6 +286,7 @@ class Service final : public Tasks {
   }
 
   ServiceParts parts_;
+  FinalCache ended_;
 };
 
 }  // namespace
