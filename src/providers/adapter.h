@@ -1,12 +1,16 @@
 // What a provider is to the engine: pure functions from a task and the upstream's last answer to the
 // next request or an outcome (DESIGN §4). No sockets, no clock, no retries, no database: the engine
 // does I/O, time, retries and money for all providers. Golden files test an adapter completely.
+// docs/decisions/0001-adapter-interface.md shows, step by step, that it fits every upstream we know.
 //
 // The conversation. The engine opens it with an Intent and no response; the adapter answers with
 // `Send` (one request, tagged with a step of its own choosing), is called again with that step and
 // the response, and so on until it returns anything but `Send`. Transport failures never reach the
 // adapter. Upstream answers are hostile input: an adapter bounds and checks what it reads, and never
 // throws because of them.
+//
+// An adapter keeps nothing between calls. What a conversation must remember (the links of files that it
+// uploaded first) goes into the step; what later conversations need goes into the reference.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +41,7 @@ struct Account {
 
 // One attempt of one task, as much of it as an adapter may know.
 struct Job {
+  std::string attempt_id;        // ours, the same in every call about one attempt
   std::string model;             // the catalogue's id
   std::string path;              // the upstream's endpoint for it, from the catalogue
   boost::json::object body;      // upstream parameters, already mapped by the catalogue; inputs resolved
@@ -46,7 +51,8 @@ struct Job {
 
 enum class Intent {
   submit,  // start it; the one paid request
-  poll,    // where is it? may end in Done
+  poll,    // where is it? may end in Done. Without a reference: was the submit whose answer was lost accepted?
+           // Upstreams that took our attempt_id know (Working, Done); else Failed with lost.
   result,  // it was done: give the result again (its links may be fresh)
   cancel,  // stop it if possible
   probe,   // is this account usable? must cost nothing
@@ -55,7 +61,10 @@ enum class Intent {
 struct Send {
   HttpRequest request;
   std::string step;              // handed back with the response
-  bool paid = false;             // sent exactly once, after `submitting` is committed
+  // Sent exactly once, after `submitting` is committed. In one conversation a second paid request may only
+  // follow an answer that proves that the first one bought nothing.
+  bool paid = false;
+  int timeout_s = 0;             // for an answer that comes when the work is done; 0 = the account's own limit
   std::uint64_t max_body = 4 * 1024 * 1024;
 };
 
@@ -85,6 +94,7 @@ struct Done {
   std::optional<std::uint64_t> seed;
   std::optional<double> inference_seconds;
   std::string revised_prompt;    // "" = unchanged
+  boost::json::object extra;     // what child tasks will need (buttons, video ids); stored with the result
 };
 
 // A decision, not the vendor's code.
@@ -135,7 +145,8 @@ class Adapter {
   virtual std::vector<std::string> read_webhook_keys(const HttpResponse&) const { return {}; }
   // Judges a webhook by its raw bytes. `headers` have lower-case names.
   virtual WebhookVerdict on_webhook(const HeaderList& headers, std::string_view body, const Job& job,
-                                    Millis now, std::span<const std::string> keys) const = 0;
+                                    const Account& account, Millis now,
+                                    std::span<const std::string> keys) const = 0;
 };
 
 }  // namespace fluxgate::providers

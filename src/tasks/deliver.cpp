@@ -80,6 +80,7 @@ awaitable<void> Engine::on_done(Task task, Attempt attempt, providers::Done done
   boost::json::object result{{"outputs", std::move(outputs)}, {"duration_ms", took}};
   if (done.inference_seconds) result["inference_seconds"] = *done.inference_seconds;
   if (!done.revised_prompt.empty()) result["revised_prompt"] = done.revised_prompt;
+  if (!done.extra.empty()) result["extra"] = std::move(done.extra);
 
   store::Move change{.to = TaskState::storing};
   change.result = boost::json::value(std::move(result));

@@ -219,9 +219,10 @@ awaitable<void> Engine::on_webhook(std::string attempt_id, HeaderList headers, s
   try {
     auto keys = co_await webhook_keys(with, *speaker);
     providers::Job job;
+    job.attempt_id = known->attempt.id;
     job.model = known->task.model;
     job.reference = known->attempt.reference;
-    auto verdict = speaker->on_webhook(headers, body, job, now(), keys);
+    auto verdict = speaker->on_webhook(headers, body, job, with.account, now(), keys);
     if (verdict.verified && verdict.outcome && !std::holds_alternative<providers::Working>(*verdict.outcome))
       co_await after_poll(known->task, known->attempt, std::move(*verdict.outcome));
     else if (known->task.state == TaskState::running)

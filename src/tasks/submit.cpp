@@ -72,6 +72,7 @@ awaitable<Result<providers::Job>> Engine::prepare(const Task& task, const std::s
     inputs.push_back(std::move(*resolved));
   }
   providers::Job job;
+  job.attempt_id = attempt_id;
   job.model = task.model;
   job.path = model->upstream_path(task.endpoint);
   job.body = model->upstream_body(task.endpoint, task.params, inputs);

@@ -106,7 +106,8 @@ awaitable<Engine::Spoken> Engine::speak(providers::Intent intent, providers::Job
     auto* send = std::get_if<providers::Send>(&outcome);
     if (!send || (send->paid && paid == Paid::stop_before)) break;
     net::CallOptions call;
-    call.timeout = std::chrono::seconds(account.timeout_s);
+    call.timeout = std::chrono::seconds(send->timeout_s > 0 ? send->timeout_s : account.timeout_s);
+    if (send->timeout_s > 0) call.stall_timeout = call.timeout;  // silent until the work is done
     call.max_body = send->max_body;
     call.exactly_once = send->paid;
     std::string step = send->step;
@@ -128,6 +129,7 @@ awaitable<Engine::Spoken> Engine::ask(providers::Intent intent, const Task& task
   }
   UpstreamAccount with = *found;
   providers::Job job;
+  job.attempt_id = attempt.id;
   job.model = task.model;
   auto catalogue = parts_.catalogue.get();
   if (const auto* model = catalogue->find(task.model)) job.path = model->upstream_path(task.endpoint);

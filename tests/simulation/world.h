@@ -104,7 +104,8 @@ class SimAdapter final : public providers::Adapter {
   std::string_view provider() const override { return "flux"; }
   providers::Outcome next(providers::Intent intent, const providers::Job& job, const providers::Account& account,
                           const Moment& moment, std::string_view step, const HttpResponse* response) const override;
-  providers::WebhookVerdict on_webhook(const HeaderList&, std::string_view, const providers::Job&, Millis,
+  providers::WebhookVerdict on_webhook(const HeaderList&, std::string_view, const providers::Job&,
+                                       const providers::Account&, Millis,
                                        std::span<const std::string>) const override {
     return {};
   }

@@ -167,9 +167,13 @@ class FalAdapter final : public Adapter {
   std::vector<std::string> read_webhook_keys(const HttpResponse& response) const override {
     return read_keys(response);
   }
-  WebhookVerdict on_webhook(const HeaderList& headers, std::string_view body, const Job& job, Millis now,
+  WebhookVerdict on_webhook(const HeaderList& headers, std::string_view body, const Job& job,
+                            const Account& account, Millis now,
                             std::span<const std::string> keys) const override {
-    return judge(headers, body, job, now, keys);
+    WebhookVerdict verdict = judge(headers, body, job, now, keys);
+    if (verdict.outcome)
+      if (auto* failed = std::get_if<Failed>(&*verdict.outcome)) hide_key(*failed, account.key);
+    return verdict;
   }
 };
 

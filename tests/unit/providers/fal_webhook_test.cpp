@@ -28,11 +28,12 @@ class FalWebhook : public testing::Test {
         {"x-fal-webhook-signature",
          crypto::hex({reinterpret_cast<const unsigned char*>(signature.data()), signature.size()})}};
     std::vector<std::string> known{std::string(32, 'x'), keys_.public_key};
-    return adapter_->on_webhook(headers, body, job_, kNow, known);
+    return adapter_->on_webhook(headers, body, job_, account_, kNow, known);
   }
   std::unique_ptr<Adapter> adapter_ = make_fal_adapter();
   crypto::Ed25519KeyPair keys_;
   Job job_;
+  Account account_{"a", "flux", "https://queue.fal.run", "id:secret", {}};
 };
 
 const std::string kOk =
@@ -51,7 +52,7 @@ TEST_F(FalWebhook, IsOnlyADoorbellWhenAnythingIsWrong) {
   EXPECT_FALSE(judge(kOk, "r1", kNow - 301'000).verified) << "too old";
   EXPECT_TRUE(judge(kOk, "r1", kNow + 300'000).verified);
   EXPECT_FALSE(judge(kOk, "r1", kNow + 301'000).verified) << "from the future";
-  EXPECT_FALSE(adapter_->on_webhook({}, kOk, job_, kNow, {}).verified) << "no headers";
+  EXPECT_FALSE(adapter_->on_webhook({}, kOk, job_, account_, kNow, {}).verified) << "no headers";
 }
 
 TEST_F(FalWebhook, SaysWhyAModelFailed) {
@@ -80,7 +81,7 @@ TEST_F(FalWebhook, NeedsEachOfItsFourHeadersAndAWholeSignature) {
                         {"x-fal-webhook-signature", signature}};
   const std::vector<std::string> keys{keys_.public_key};
   auto verified = [&](const HeaderList& headers) {
-    return adapter_->on_webhook(headers, kOk, job_, kNow, keys).verified;
+    return adapter_->on_webhook(headers, kOk, job_, account_, kNow, keys).verified;
   };
   EXPECT_TRUE(verified(good));
   for (std::size_t i = 0; i < good.size(); ++i) {
@@ -96,7 +97,7 @@ TEST_F(FalWebhook, NeedsEachOfItsFourHeadersAndAWholeSignature) {
   HeaderList changed = good;
   changed[3].second[0] = changed[3].second[0] == '0' ? '1' : '0';
   EXPECT_FALSE(verified(changed));
-  EXPECT_FALSE(adapter_->on_webhook(good, kOk, job_, kNow, {}).verified) << "no keys are known";
+  EXPECT_FALSE(adapter_->on_webhook(good, kOk, job_, account_, kNow, {}).verified) << "no keys are known";
 }
 
 // A webhook may arrive before the answer to its submit.
