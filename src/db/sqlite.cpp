@@ -297,6 +297,10 @@ int SqliteDatabase::on_wal_commit(void* self, sqlite3*, const char*, int pages) 
 
 void SqliteDatabase::checkpoint_loop() {
   SqliteConnection connection(path_, SqliteConnection::Mode::read_write);
+  // A connection that has read nothing yet does not know that the file has a write-ahead log, and its
+  // checkpoints do nothing, successfully.
+  pragma(connection, "PRAGMA schema_version");
+  Clock::time_point alerted{};
   for (;;) {
     std::int64_t pages = 0;
     {
@@ -305,7 +309,10 @@ void SqliteDatabase::checkpoint_loop() {
       if (checkpoint_stopped_) break;
       pages = std::exchange(wal_pages_, 0);
     }
-    if (pages >= kAlertPages) log::warn("the write-ahead log has grown to {} MB", pages * kPageBytes / 1024 / 1024);
+    if (pages >= kAlertPages && Clock::now() - alerted > std::chrono::minutes(1)) {
+      alerted = Clock::now();
+      log::warn("the write-ahead log has grown to {} MB: checkpoints do not keep up", pages * kPageBytes / 1024 / 1024);
+    }
     int mode = pages >= kRestartPages ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
     sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, mode, nullptr, nullptr);
   }
