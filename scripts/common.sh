@@ -19,6 +19,13 @@ need_packages() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# need_node: a Node that the tests with official clients can run on (18 or later; Debian 12 has 18).
+need_node() {
+  local major
+  major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+  [ "$major" -ge 18 ] && command -v npm >/dev/null || need_packages node
+}
+
 # Precompiled headers and ccache get on when it may ignore what does not change the outcome.
 export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
