@@ -36,3 +36,23 @@ configure_and_build() {
   shift
   (cd "$root" && cmake --preset "$preset" >/dev/null && cmake --build "build/$preset" -j "$(nproc)" --target "$@")
 }
+
+# need_node: Node 20 or later in front of PATH. Debian 12 has 18; then the npm package "node" goes to build/node.
+need_node() {
+  node_is_new && return
+  local home=$root/build/node
+  PATH=$home/node_modules/.bin:$PATH
+  node_is_new && return
+  command -v npm >/dev/null || need_packages node
+  echo "Installing Node 22 into build/node; the system has $(node --version 2>/dev/null || echo none)"
+  mkdir -p "$home"
+  npm install --silent --no-audit --no-fund --prefix "$home" node@22
+  hash -r
+  node_is_new || { echo "Node 20 or later is needed and could not be installed." >&2; exit 1; }
+}
+node_is_new() {
+  local version
+  version=$(node --version 2>/dev/null) || return 1
+  version=${version#v}
+  [ "${version%%.*}" -ge 20 ]
+}
