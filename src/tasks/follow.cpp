@@ -71,7 +71,16 @@ awaitable<void> Engine::after_poll(Task task, Attempt attempt, Spoken spoken) {
 
 awaitable<void> Engine::poll_failed(Task task, Attempt attempt, providers::Failed why) {
   switch (why.decision) {
-    case Decision::retry:
+    case Decision::retry: {
+      // The upstream answers, and answers wrongly, again and again: about six minutes of it are enough.
+      constexpr int kFailedAnswersMax = 15;
+      if (flights_[task.id].failures + 1 < kFailedAnswersMax)
+        co_return co_await poll_again(std::move(task), std::nullopt, true);
+      store::Move change{.to = TaskState::failed, .error_code = why.code, .error_message = why.message};
+      log::warn("task {}: given up after {} failed answers ({} {})", task.id, kFailedAnswersMax, why.code, why.detail);
+      co_await move(task, std::move(change), attempt.id, "failed");
+      co_return;
+    }
     case Decision::account:  // the key may be put right; the task's deadline ends the wait
     case Decision::too_late:
       co_return co_await poll_again(std::move(task), std::nullopt, true);
