@@ -35,18 +35,31 @@ std::unexpected<Error> too_many(const Form& form) {
                       nullptr, {{"max_length", form.max_files}});
 }
 
+// A picture's refusal with its place in the form.
+std::unexpected<Error> blamed(Error error, const Form& form, std::size_t index) {
+  if (error.errc() == Errc::invalid && error.fields().empty()) {
+    FieldError field;
+    field.loc = {std::string("body"), std::string(form.part)};
+    if (form.max_files > 1) field.loc.emplace_back(static_cast<std::int64_t>(index));
+    field.type = error.code();
+    field.message = error.message();
+    return fail(Error::invalid(std::move(field)));
+  }
+  return fail(std::move(error).with("part", json::string(form.part)).with("index", index));
+}
+
 // Copies the current part to a file on its way in.
-awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming& incoming, std::string_view part) {
+awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming& incoming, const Form& form, std::size_t index) {
   bool empty = true;
   for (;;) {
     auto piece = co_await reader.read_some();
     FLUX_CO_TRY(bytes, std::move(piece));
     if (bytes.empty()) break;
     empty = false;
-    FLUX_CO_CHECK(incoming.write(bytes));
+    auto written = incoming.write(bytes);
+    if (!written) co_return blamed(std::move(written).error(), form, index);
   }
-  if (empty)
-    co_return refuse_field("body", std::string(part), "file_empty", {"The file has no bytes.", "文件内容为空。"});
+  if (empty) co_return blamed(Error(Errc::invalid, "file_empty", {"The file has no bytes.", "文件内容为空。"}), form, index);
   co_return Result<void>();
 }
 
@@ -62,7 +75,7 @@ awaitable<Result<IncomingList>> take_parts(const Api& api, http::Request& reques
     if (header->name != form.part || header->file_name.empty()) continue;
     if (list.size() == form.max_files) co_return too_many(form);
     list.push_back(api.parts.files.begin(files::Purpose::upload));
-    auto taken = co_await take_part(reader, *list.back(), form.part);
+    auto taken = co_await take_part(reader, *list.back(), form, list.size() - 1);
     FLUX_CO_CHECK(std::move(taken));
   }
   if (list.empty()) co_return no_file(form.part);
@@ -116,7 +129,8 @@ awaitable<Result<json::array>> take_form(const Api& api, http::Request& request,
   std::vector<Kept> all;
   for (auto& incoming : list) {
     auto finished = co_await incoming->finish();
-    FLUX_CO_TRY(stored, std::move(finished));
+    if (!finished) co_return blamed(std::move(finished).error(), form, all.size());
+    files::Stored& stored = *finished;
     all.push_back(describe(form, all.size(), principal.user_id, std::move(stored), api.parts.clock.now_ms()));
   }
   co_await api.parts.database.write([&files = api.parts.files, all](db::Tx& tx) {

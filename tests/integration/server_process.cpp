@@ -1,0 +1,128 @@
+#include "server_process.h"
+
+#include <csignal>
+#include <fstream>
+#include <functional>
+#include <stdexcept>
+#include <thread>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "client.h"
+
+namespace fluxgate::integration {
+namespace {
+
+constexpr std::chrono::milliseconds kPollInterval{5};
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment, const std::string& log) {
+  std::vector<std::string> words{FLUXGATE_BINARY};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> settings;
+  for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
+    if (const char* value = std::getenv(name)) settings.push_back(fmt::format("{}={}", name, value));
+  for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
+  std::vector<char*> argv, envp;
+  for (auto& word : words) argv.push_back(word.data());
+  for (auto& setting : settings) envp.push_back(setting.data());
+  argv.push_back(nullptr);
+  envp.push_back(nullptr);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, argv.front(), &actions, nullptr, argv.data(), envp.data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) throw std::runtime_error(fmt::format("{} cannot be started: {}", FLUXGATE_BINARY, std::strerror(failed)));
+  return pid;
+}
+
+int exit_code_of(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TempFolder::TempFolder() : path_(std::filesystem::temp_directory_path() / ("fluxgate-integration-" + crypto::random_hex(8))) {
+  std::filesystem::create_directories(path_);
+}
+
+TempFolder::~TempFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return true;
+}
+
+Finished run_program(const std::vector<std::string>& arguments) {
+  TempFolder folder;
+  const std::string log = (folder.path() / "output").string();
+  const int code = exit_code_of(spawn(arguments, {}, log));
+  return {code, read_file(log)};
+}
+
+ServerProcess::ServerProcess(std::filesystem::path data_folder, std::vector<std::string> arguments, Environment environment)
+    : folder_(std::move(data_folder)), arguments_(std::move(arguments)), environment_(std::move(environment)) {}
+
+ServerProcess::~ServerProcess() {
+  if (pid_ > 0) kill();
+}
+
+void ServerProcess::start() {
+  const auto port_file = folder_ / "fluxgate.port";
+  std::filesystem::remove(port_file);
+  std::vector<std::string> words{"serve", "--port", "0", "--data-dir", folder_.string()};
+  words.insert(words.end(), arguments_.begin(), arguments_.end());
+  pid_ = spawn(words, environment_, (folder_ / "log").string());
+  const bool answers = eventually([&] {
+    const std::string port = read_file(port_file);
+    if (!port.ends_with('\n')) return false;
+    base_url_ = "http://127.0.0.1:" + port.substr(0, port.size() - 1);
+    return Client(base_url_, nullptr).get("/health").status == 200;
+  });
+  if (!answers) throw std::runtime_error("the server did not come up:\n" + log());
+}
+
+int ServerProcess::wait_for_end() {
+  const int code = exit_code_of(pid_);
+  pid_ = -1;
+  return code;
+}
+
+void ServerProcess::kill() {
+  ::kill(pid_, SIGKILL);
+  wait_for_end();
+}
+
+void ServerProcess::terminate() { ::kill(pid_, SIGTERM); }
+
+int ServerProcess::stop() {
+  terminate();
+  return wait_for_end();
+}
+
+std::string ServerProcess::log() const { return read_file(folder_ / "log"); }
+
+}  // namespace fluxgate::integration

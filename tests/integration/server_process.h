@@ -1,0 +1,62 @@
+// One `fluxgate serve` as a child process in a folder of its own.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace fluxgate::integration {
+
+// A folder that goes away with its owner.
+class TempFolder {
+ public:
+  TempFolder();
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Polls until `holds` or the time is over; what it said last.
+bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds(30));
+
+struct Finished {
+  int exit_code = -1;  // -1: ended by a signal
+  std::string output;  // both streams
+};
+// Runs the program to its end: {"db", "verify", …}.
+Finished run_program(const std::vector<std::string>& arguments);
+
+class ServerProcess {
+ public:
+  using Environment = std::map<std::string, std::string>;
+  // The program inherits nothing of the test's own environment but PATH, and what `environment` sets.
+  ServerProcess(std::filesystem::path data_folder, std::vector<std::string> arguments, Environment environment);
+  ~ServerProcess();
+
+  // Starts and waits until /health answers. Throws with the log when it does not.
+  void start();
+  void kill();                 // SIGKILL, and waits for the end
+  void terminate();            // SIGTERM
+  int stop();                  // SIGTERM, and waits; the exit code
+  const std::string& base_url() const { return base_url_; }
+  std::string log() const;
+
+ private:
+  int wait_for_end();
+
+  const std::filesystem::path folder_;
+  const std::vector<std::string> arguments_;
+  const Environment environment_;
+  pid_t pid_ = -1;
+  std::string base_url_;
+};
+
+}  // namespace fluxgate::integration
