@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "base/result.h"
 #include "http/request_head.h"
@@ -28,7 +29,7 @@ int weight_of(std::string_view parameters) {
   double weight = 0;
   const auto [end, ec] = std::from_chars(number.data(), number.data() + number.size(), weight);
   if (ec != std::errc() || weight < 0 || weight > 1) return 0;
-  return static_cast<int>(weight * 1000 + 0.5);
+  return static_cast<int>(std::lround(weight * 1000));
 }
 
 std::string gzip(std::string_view body) {
