@@ -27,13 +27,15 @@ json::value text_or_null(const std::string& text) {
   return json::value(text);
 }
 
-json::object entry_json(const credits::StatementLine& line, const identity::Principal& principal, Language language) {
+json::object entry_json(const credits::StatementLine& line, const identity::Principal& principal,
+                        Language language) {
   const credits::Entry& entry = line.entry;
   const Credits available = entry.balance_after - entry.held_after;
   const double price = entry.kind == "capture" ? (-entry.amount).as_number() : 0.0;
-  json::object detail{{"desc", description(entry).in(language)},
-                      {"api_params", json::object{{"model", json::object{{"id", line.model}, {"name", line.model}}}}},
-                      {"usage", json::object{{"total_price", price}, {"service", line.provider}}}};
+  json::object detail{
+      {"desc", description(entry).in(language)},
+      {"api_params", json::object{{"model", json::object{{"id", line.model}, {"name", line.model}}}}},
+      {"usage", json::object{{"total_price", price}, {"service", line.provider}}}};
   return {{"id", entry.id},
           {"user_id", principal.user_id},
           {"username", principal.name},

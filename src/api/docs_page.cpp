@@ -79,7 +79,9 @@ std::string type_words(const json::object& document, const json::value& schema) 
   if (object == nullptr) return "";
   if (const auto* words = object->if_contains("enum")) {
     std::string list;
-    for (const auto& word : words->as_array()) list += (list.empty() ? "" : " | ") + (word.is_string() ? std::string(word.as_string()) : json_text(word));
+    for (const auto& word : words->as_array())
+      list +=
+          (list.empty() ? "" : " | ") + (word.is_string() ? std::string(word.as_string()) : json_text(word));
     return list;
   }
   if (const auto* fixed = object->if_contains("const")) return json_text(*fixed);
@@ -87,12 +89,14 @@ std::string type_words(const json::object& document, const json::value& schema) 
   if (type == nullptr) return "";
   if (type->is_string()) return std::string(type->as_string());
   std::string list;
-  for (const auto& word : type->as_array()) list += (list.empty() ? "" : " | ") + std::string(word.as_string());
+  for (const auto& word : type->as_array())
+    list += (list.empty() ? "" : " | ") + std::string(word.as_string());
   return list;
 }
 
 std::string row(std::string_view first, std::string_view second, std::string_view third) {
-  return fmt::format("<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>", html_escaped(first), html_escaped(second), paragraph(third));
+  return fmt::format("<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>", html_escaped(first),
+                     html_escaped(second), paragraph(third));
 }
 
 std::string parameter_rows(const json::object& document, const json::object& holder) {
@@ -102,7 +106,9 @@ std::string parameter_rows(const json::object& document, const json::object& hol
   for (const auto& item : list->as_array()) {
     const json::object& parameter = resolved(document, item).as_object();
     const auto* schema = parameter.if_contains("schema");
-    html += row(text_of(parameter, "name"), fmt::format("{} {}", text_of(parameter, "in"), schema ? type_words(document, *schema) : ""), text_of(parameter, "description"));
+    html += row(text_of(parameter, "name"),
+                fmt::format("{} {}", text_of(parameter, "in"), schema ? type_words(document, *schema) : ""),
+                text_of(parameter, "description"));
   }
   return html;
 }
@@ -127,14 +133,18 @@ std::string body_rows(const json::object& document, const json::object& operatio
 
 std::string table(std::string_view title, const std::string& rows) {
   if (rows.empty()) return "";
-  return fmt::format("<table><thead><tr><th>{}</th><th>Type</th><th>Meaning</th></tr></thead><tbody>{}</tbody></table>", title, rows);
+  return fmt::format(
+      "<table><thead><tr><th>{}</th><th>Type</th><th>Meaning</th></tr></thead><tbody>{}</tbody></table>",
+      title, rows);
 }
 
 std::string answers(const json::object& document, const json::object& operation) {
   std::string rows;
   for (const auto& [status, response] : operation.at("responses").as_object())
-    rows += fmt::format("<tr><td><code>{}</code></td><td>{}</td></tr>", html_escaped(status), paragraph(text_of(resolved(document, response).as_object(), "description")));
-  return fmt::format("<table><thead><tr><th>Status</th><th>Meaning</th></tr></thead><tbody>{}</tbody></table>", rows);
+    rows += fmt::format("<tr><td><code>{}</code></td><td>{}</td></tr>", html_escaped(status),
+                        paragraph(text_of(resolved(document, response).as_object(), "description")));
+  return fmt::format(
+      "<table><thead><tr><th>Status</th><th>Meaning</th></tr></thead><tbody>{}</tbody></table>", rows);
 }
 
 bool is_public(const json::object& operation) {
@@ -142,13 +152,14 @@ bool is_public(const json::object& operation) {
   return security != nullptr && security->as_array().empty();
 }
 
-std::string operation_html(const json::object& document, std::string_view path, std::string_view method, const json::object& item,
-                           const json::object& operation) {
+std::string operation_html(const json::object& document, std::string_view path, std::string_view method,
+                           const json::object& item, const json::object& operation) {
   std::string upper(method);
   for (char& c : upper) c = static_cast<char>(c - 'a' + 'A');
   const std::string description = text_of(operation, "description");
   return fmt::format(
-      "<details><summary><span class=\"method {}\">{}</span><code class=\"path\">{}</code><span>{}</span>{}</summary><div>{}{}{}{}</div></details>",
+      "<details><summary><span class=\"method {}\">{}</span><code "
+      "class=\"path\">{}</code><span>{}</span>{}</summary><div>{}{}{}{}</div></details>",
       method, upper, html_escaped(path), html_escaped(text_of(operation, "summary")),
       is_public(operation) ? "<span class=\"lock\">public</span>" : "",
       description.empty() ? "" : "<p>" + paragraph(description) + "</p>",
@@ -164,7 +175,8 @@ bool has_tag(const json::object& operation, std::string_view tag) {
 
 std::string tag_html(const json::object& document, const json::object& tag) {
   const std::string name = text_of(tag, "name");
-  std::string html = fmt::format("<h2 id=\"{0}\">{0}</h2><p class=\"soft\">{1}</p>", html_escaped(name), paragraph(text_of(tag, "description")));
+  std::string html = fmt::format("<h2 id=\"{0}\">{0}</h2><p class=\"soft\">{1}</p>", html_escaped(name),
+                                 paragraph(text_of(tag, "description")));
   for (const auto& [path, item] : document.at("paths").as_object())
     for (std::string_view method : kMethods) {
       const auto* operation = item.as_object().if_contains(method);
@@ -200,10 +212,13 @@ std::string docs_page(const json::object& document) {
   }
   const std::string title = html_escaped(text_of(info, "title"));
   return fmt::format(
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-      "<title>{0} API</title><style>{1}</style></head><body><main><h1>{0}</h1><p class=\"soft\">{2} · <a href=\"/api/openapi.json\">OpenAPI "
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\">"
+      "<title>{0} API</title><style>{1}</style></head><body><main><h1>{0}</h1><p class=\"soft\">{2} · <a "
+      "href=\"/api/openapi.json\">OpenAPI "
       "document</a></p><pre>{3}</pre><nav aria-label=\"Sections\">{4}</nav>{5}</main></body></html>",
-      title, kStyle, html_escaped(text_of(info, "summary")), paragraph(text_of(info, "description")), links, sections);
+      title, kStyle, html_escaped(text_of(info, "summary")), paragraph(text_of(info, "description")), links,
+      sections);
 }
 
 }  // namespace fluxgate::api

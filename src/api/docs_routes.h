@@ -5,7 +5,6 @@
 
 namespace fluxgate::api {
 
-// Reads the document; throws std::runtime_error when it is broken.
 void add_docs_routes(http::Router& router, const ApiPtr& api);
 
 }  // namespace fluxgate::api

@@ -40,7 +40,10 @@ Answer as_json(const Api& api, const http::Request& request, std::string user_id
     events.push_back({{"id", event.seq}, {"type", event.type}, {"data", parsed(event.data)}});
     reached = event.seq;
   }
-  co_return private_json({{"events", std::move(events)}, {"reset", page.reset}, {"next_since", reached}, {"last_id", page.last_seq}});
+  co_return private_json({{"events", std::move(events)},
+                          {"reset", page.reset},
+                          {"next_since", reached},
+                          {"last_id", page.last_seq}});
 }
 
 // ---- the stream ----
@@ -84,7 +87,8 @@ awaitable<void> stream(Listener listener, http::BodyWriter& out) {
   const bool shared = api.parts.database.dialect() == db::Dialect::postgresql;
   const auto executor = co_await boost::asio::this_coro::executor;
   const auto subscription = api.parts.hub.subscribe(listener.user_id, executor);
-  std::int64_t last = co_await api.parts.database.read([id = listener.user_id](db::Tx& tx) { return notify::last_seq(tx, id); });
+  std::int64_t last = co_await api.parts.database.read(
+      [id = listener.user_id](db::Tx& tx) { return notify::last_seq(tx, id); });
   std::int64_t since = listener.since.value_or(last);
   const json::object hello{{"last_id", last}, {"server_time", iso8601(api.parts.clock.now_ms())}};
   std::string text = "retry: 2000\n" + sse_event("hello", since, json::serialize(hello));
@@ -92,7 +96,8 @@ awaitable<void> stream(Listener listener, http::BodyWriter& out) {
   for (;;) {
     const Batch batch = co_await next_batch(listener, since);
     text += batch.text;
-    for (const notify::Event& event : subscription->take_progress()) text += sse_event(event.type, std::nullopt, event.data);
+    for (const notify::Event& event : subscription->take_progress())
+      text += sse_event(event.type, std::nullopt, event.data);
     const Millis now = api.parts.clock.now_ms();
     const auto keep_alive = std::chrono::milliseconds(kKeepAlive).count();
     if (text.empty() && now - spoke_at >= keep_alive) text = ": still here\n\n";
@@ -122,8 +127,8 @@ Result<std::optional<std::int64_t>> read_last_id(const http::Request& request) {
   std::int64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error == std::errc{} && end == text.data() + text.size() && id >= 0 && id <= kSeqMax) return id;
-  return refuse_field("header", "Last-Event-ID", "int_parsing", {"Expected the id of an event.", "应为事件的编号。"},
-                      json::string(text.substr(0, 64)));
+  return refuse_field("header", "Last-Event-ID", "int_parsing",
+                      {"Expected the id of an event.", "应为事件的编号。"}, json::string(text.substr(0, 64)));
 }
 
 Answer events(const ApiPtr& api, http::Request& request) {
@@ -135,7 +140,8 @@ Answer events(const ApiPtr& api, http::Request& request) {
     co_return answer;
   }
   FLUX_CO_TRY(since, read_last_id(request));
-  Listener listener{api, principal.user_id, presented_token(request).text, std::string(request.path()), since};
+  Listener listener{api, principal.user_id, presented_token(request).text, std::string(request.path()),
+                    since};
   auto body = [listener](http::BodyWriter& out) { return stream(listener, out); };
   co_return http::Response::stream("text/event-stream", std::move(body))
       .with("Cache-Control", "no-store")

@@ -16,8 +16,8 @@ awaitable<Result<std::string>> allowed_owner(const Api& api, http::Request& requ
   const auto expiry = request.query("e");
   const auto signature = request.query("s");
   if (expiry || signature) {
-    FLUX_CO_TRY(id, api.parts.files.check_link(request.param("id"), expiry.value_or(""), signature.value_or(""),
-                                               api.parts.clock.now_ms()));
+    FLUX_CO_TRY(id, api.parts.files.check_link(request.param("id"), expiry.value_or(""),
+                                               signature.value_or(""), api.parts.clock.now_ms()));
     co_return std::string();
   }
   auto admitted = co_await api.guard(request, Role::user);
@@ -36,15 +36,17 @@ Result<int> read_side(const http::Request& request) {
 
 // Types a browser shows without running anything.
 bool is_shown(std::string_view mime) {
-  return (mime.starts_with("image/") && mime != "image/svg+xml") || mime.starts_with("video/") || mime.starts_with("audio/");
+  return (mime.starts_with("image/") && mime != "image/svg+xml") || mime.starts_with("video/") ||
+         mime.starts_with("audio/");
 }
 
 Answer show(const Api& api, http::Request& request) {
   auto owner = co_await allowed_owner(api, request);
   FLUX_CO_TRY(scope, std::move(owner));
   FLUX_CO_TRY(side, read_side(request));
-  auto found = co_await api.parts.database.read(
-      [&files = api.parts.files, id = std::string(request.param("id")), scope](db::Tx& tx) { return files.find(tx, id, scope); });
+  auto found =
+      co_await api.parts.database.read([&files = api.parts.files, id = std::string(request.param("id")),
+                                        scope](db::Tx& tx) { return files.find(tx, id, scope); });
   if (!found) co_return file_not_found();
 
   http::FileBody body;
@@ -77,7 +79,8 @@ std::string content_disposition(bool download, std::string_view name) {
   std::string ascii, encoded;
   for (char c : name) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.find(c) != std::string_view::npos;
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       kPlain.find(c) != std::string_view::npos;
     ascii += plain ? c : '_';
     encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
   }
@@ -86,6 +89,8 @@ std::string content_disposition(bool download, std::string_view name) {
   return line;
 }
 
-void add_file_routes(http::Router& router, const ApiPtr& api) { router.get("/files/{id}/{name}", bind(api, show)); }
+void add_file_routes(http::Router& router, const ApiPtr& api) {
+  router.get("/files/{id}/{name}", bind(api, show));
+}
 
 }  // namespace fluxgate::api

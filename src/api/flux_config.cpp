@@ -23,12 +23,16 @@ struct Names {
   std::string_view api_key, base_url, enabled, timeout, max_concurrent, default_model, model_credits;
   int ticks_per_second;
 };
-constexpr Names kSnake{"api_key", "base_url", "enabled", "timeout", "max_concurrent_tasks", "default_model", "model_credits", 1};
-constexpr Names kCamel{"apiKey", "baseUrl", "enabled", "taskTimeout", "maxConcurrentTasks", "defaultModel", "modelCredits", 1000};
+constexpr Names kSnake{"api_key",       "base_url",      "enabled", "timeout", "max_concurrent_tasks",
+                       "default_model", "model_credits", 1};
+constexpr Names kCamel{"apiKey",       "baseUrl",      "enabled", "taskTimeout", "maxConcurrentTasks",
+                       "defaultModel", "modelCredits", 1000};
 
 const Names& names_of(ConfigShape shape) { return shape == ConfigShape::snake ? kSnake : kCamel; }
 
-bool is_unserved(std::string_view id) { return std::ranges::find(kUnservedModels, id) != std::end(kUnservedModels); }
+bool is_unserved(std::string_view id) {
+  return std::ranges::find(kUnservedModels, id) != std::end(kUnservedModels);
+}
 
 std::vector<std::string> flux_models(const catalogue::Catalogue& catalogue) {
   std::vector<std::string> ids;
@@ -36,15 +40,17 @@ std::vector<std::string> flux_models(const catalogue::Catalogue& catalogue) {
   return ids;
 }
 
-void refuse_model(Members& form, std::string_view member, const std::string& id, const std::vector<std::string>& known) {
+void refuse_model(Members& form, std::string_view member, const std::string& id,
+                  const std::vector<std::string>& known) {
   const std::string close = nearest(id, known);
   json::object context{{"received", id.substr(0, 100)}};
   if (!close.empty()) context["nearest"] = close;
   const std::string shown = id.substr(0, 100);
   form.refuse(member, "model_unknown",
-              close.empty() ? Text{fmt::format("There is no model {}.", shown), fmt::format("没有模型 {}。", shown)}
-                            : Text{fmt::format("There is no model {}; did you mean {}?", shown, close),
-                                   fmt::format("没有模型 {},是否想写 {}?", shown, close)},
+              close.empty()
+                  ? Text{fmt::format("There is no model {}.", shown), fmt::format("没有模型 {}。", shown)}
+                  : Text{fmt::format("There is no model {}; did you mean {}?", shown, close),
+                         fmt::format("没有模型 {},是否想写 {}?", shown, close)},
               std::move(context));
 }
 
@@ -76,20 +82,25 @@ std::optional<std::map<std::string, Credits>> read_prices(Members& form, std::st
     if (price)
       prices[model] = *price;
     else
-      form.refuse(member, "decimal",
-                  {fmt::format("The price of {} must be a number of credits from 0 to {} with at most three decimals.", model,
-                               kPriceMax.to_string()),
-                   fmt::format("{} 的价格应为 0 到 {} 之间、最多三位小数的积分数。", model, kPriceMax.to_string())},
-                  {{"model", model}});
+      form.refuse(
+          member, "decimal",
+          {fmt::format(
+               "The price of {} must be a number of credits from 0 to {} with at most three decimals.", model,
+               kPriceMax.to_string()),
+           fmt::format("{} 的价格应为 0 到 {} 之间、最多三位小数的积分数。", model, kPriceMax.to_string())},
+          {{"model", model}});
   }
   return prices;
 }
 
 void read_key(Members& form, std::string_view member, ConfigForm& read, ConfigShape shape) {
   // The original demands it in one shape only.
-  const auto key = shape == ConfigShape::snake ? form.text(member, {0, kKeyLength}) : form.maybe_text(member, {0, kKeyLength}).value_or("");
+  const auto key = shape == ConfigShape::snake ? form.text(member, {0, kKeyLength})
+                                               : form.maybe_text(member, {0, kKeyLength}).value_or("");
   if (std::ranges::any_of(key, [](char c) { return c < 0x21 || c > 0x7e; })) {
-    form.refuse(member, "string_pattern", {"A key has printable ASCII characters without spaces.", "密钥只能包含不带空格的可打印 ASCII 字符。"});
+    form.refuse(member, "string_pattern",
+                {"A key has printable ASCII characters without spaces.",
+                 "密钥只能包含不带空格的可打印 ASCII 字符。"});
     return;
   }
   if (!key.empty()) read.api_key = key;
@@ -105,7 +116,8 @@ std::optional<std::string> clean_base_url(std::string_view url) {
   return plain;
 }
 
-Result<ConfigForm> read_config_form(const json::object& body, ConfigShape shape, const catalogue::Catalogue& catalogue) {
+Result<ConfigForm> read_config_form(const json::object& body, ConfigShape shape,
+                                    const catalogue::Catalogue& catalogue) {
   const Names& names = names_of(shape);
   const std::vector<std::string> known = flux_models(catalogue);
   Members form(body);
@@ -114,21 +126,27 @@ Result<ConfigForm> read_config_form(const json::object& body, ConfigShape shape,
   if (const auto url = form.maybe_text(names.base_url, {0, kUrlLength})) {
     read.base_url = clean_base_url(*url);
     if (!read.base_url)
-      form.refuse(names.base_url, "url", {"Expected an http(s) URL without user, query or fragment.", "应为不含用户信息、查询和片段的 http(s) 地址。"},
+      form.refuse(names.base_url, "url",
+                  {"Expected an http(s) URL without user, query or fragment.",
+                   "应为不含用户信息、查询和片段的 http(s) 地址。"},
                   {{"received", url->substr(0, 100)}});
   }
   read.enabled = form.maybe_flag(names.enabled);
   const int ticks = names.ticks_per_second;
   if (const auto timeout = form.maybe_integer(names.timeout, kTimeoutMin * ticks, kTimeoutMax * ticks))
     read.timeout_s = static_cast<int>(*timeout / ticks);
-  if (const auto tasks = form.maybe_integer(names.max_concurrent, 1, kConcurrentMax)) read.max_concurrent = static_cast<int>(*tasks);
+  if (const auto tasks = form.maybe_integer(names.max_concurrent, 1, kConcurrentMax))
+    read.max_concurrent = static_cast<int>(*tasks);
   if (const auto model = form.maybe_text(names.default_model, {0, 200}); model && !model->empty()) {
-    if (std::ranges::find(known, *model) == known.end()) refuse_model(form, names.default_model, *model, known);
+    if (std::ranges::find(known, *model) == known.end())
+      refuse_model(form, names.default_model, *model, known);
     read.default_model = *model;
   }
   read.model_credits = read_prices(form, names.model_credits, known);
   // What our own GET answers and nobody sets.
-  for (std::string_view shown : {"id", "created_at", "updated_at", "source", "sandbox", "creditsPerGeneration"}) form.ignore(shown);
+  for (std::string_view shown :
+       {"id", "created_at", "updated_at", "source", "sandbox", "creditsPerGeneration"})
+    form.ignore(shown);
   FLUX_CHECK(form.check());
   return read;
 }
@@ -140,16 +158,20 @@ std::string mask_key(std::string_view key) {
   return fmt::format("{}****", key.substr(0, kShown));
 }
 
-Result<std::string> meant_key(const std::string& posted, std::string_view base_url, const FluxConfig& stored, std::string_view member) {
+Result<std::string> meant_key(const std::string& posted, std::string_view base_url, const FluxConfig& stored,
+                              std::string_view member) {
   const bool keeps = posted.empty() || (stored.account && posted == mask_key(stored.account->account.key));
   const std::string name(member);
   if (!keeps && posted.ends_with("****"))
-    return refuse_field("body", name, "masked_key", {"This is a mask, and not that of the stored key. Enter the key.", "这是掩码,且与已保存的密钥不符,请填写密钥。"});
+    return refuse_field("body", name, "masked_key",
+                        {"This is a mask, and not that of the stored key. Enter the key.",
+                         "这是掩码,且与已保存的密钥不符,请填写密钥。"});
   if (!keeps) return posted;
   if (!stored.account || stored.account->account.key.empty()) return std::string();
   if (stored.account->account.base_url != base_url)
     return refuse_field("body", name, "key_needed",
-                        {"The stored key is not sent to another base URL. Enter the key for this one.", "已保存的密钥不会发送到其他地址,请填写该地址的密钥。"});
+                        {"The stored key is not sent to another base URL. Enter the key for this one.",
+                         "已保存的密钥不会发送到其他地址,请填写该地址的密钥。"});
   return stored.account->account.key;
 }
 
@@ -184,9 +206,11 @@ Result<FluxConfig> apply_form(const ConfigForm& form, const FluxConfig& stored, 
   if (form.default_model) settings.default_model = *form.default_model;
   if (form.model_credits)
     for (const auto& [model, price] : *form.model_credits)
-      if (const auto now = prices.find(model); now == prices.end() || now->second != price) settings.model_credits[model] = price;
+      if (const auto now = prices.find(model); now == prices.end() || now->second != price)
+        settings.model_credits[model] = price;
   if (settings.enabled && key.empty())
-    return refuse_field("body", std::string(names.api_key), "missing", {"The provider cannot be on without a key.", "没有密钥时无法启用该服务商。"});
+    return refuse_field("body", std::string(names.api_key), "missing",
+                        {"The provider cannot be on without a key.", "没有密钥时无法启用该服务商。"});
   return next;
 }
 
@@ -210,12 +234,14 @@ json::object model_credits_json(const std::map<std::string, Credits>& prices) {
   return table;
 }
 
-json::object show_config(const FluxConfig& config, ConfigShape shape, const std::map<std::string, Credits>& prices) {
+json::object show_config(const FluxConfig& config, ConfigShape shape,
+                         const std::map<std::string, Credits>& prices) {
   const Names& names = names_of(shape);
   tasks::UpstreamAccount account;
   account.account.base_url = kFluxBaseUrl;
   if (config.account) account = *config.account;
-  const bool by_environment = config.account && config.account->account.id != tasks::AccountStore::edited_id("flux");
+  const bool by_environment =
+      config.account && config.account->account.id != tasks::AccountStore::edited_id("flux");
   const tasks::ProviderSettings settings = config.settings.value_or(tasks::ProviderSettings{});
   const bool enabled = config.settings ? settings.enabled : by_environment;
   json::object body{{names.api_key, mask_key(account.account.key)},
@@ -223,9 +249,12 @@ json::object show_config(const FluxConfig& config, ConfigShape shape, const std:
                     {names.enabled, enabled},
                     {names.timeout, account.timeout_s * names.ticks_per_second},
                     {names.max_concurrent, account.max_concurrent},
-                    {names.default_model, settings.default_model.empty() ? std::string(kFluxDefaultModel) : settings.default_model},
+                    {names.default_model, settings.default_model.empty() ? std::string(kFluxDefaultModel)
+                                                                         : settings.default_model},
                     {names.model_credits, model_credits_json(prices)},
-                    {"source", !config.account ? "none" : by_environment ? "environment" : "database"}};
+                    {"source", !config.account  ? "none"
+                               : by_environment ? "environment"
+                                                : "database"}};
   if (shape == ConfigShape::camel) body["creditsPerGeneration"] = 5;
   if (shape == ConfigShape::snake && config.settings) {
     body["id"] = account.account.id;

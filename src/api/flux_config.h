@@ -36,7 +36,8 @@ struct ConfigForm {
 };
 
 // Errors: invalid with every wrong member. `enabled` defaults as in the original of that shape.
-Result<ConfigForm> read_config_form(const boost::json::object& body, ConfigShape shape, const catalogue::Catalogue& catalogue);
+Result<ConfigForm> read_config_form(const boost::json::object& body, ConfigShape shape,
+                                    const catalogue::Catalogue& catalogue);
 
 // An upstream's base URL as it is kept, without trailing slashes; nullopt when it is none.
 std::optional<std::string> clean_base_url(std::string_view url);
@@ -57,6 +58,7 @@ Result<std::string> meant_key(const std::string& posted, std::string_view base_u
 std::map<std::string, Credits> prices_in_force(const catalogue::Catalogue& catalogue);
 boost::json::object model_credits_json(const std::map<std::string, Credits>& prices);
 
-boost::json::object show_config(const FluxConfig& config, ConfigShape shape, const std::map<std::string, Credits>& prices);
+boost::json::object show_config(const FluxConfig& config, ConfigShape shape,
+                                const std::map<std::string, Credits>& prices);
 
 }  // namespace fluxgate::api

@@ -18,7 +18,8 @@ FluxConfig load(db::Tx& tx, const tasks::AccountStore& accounts) {
 }
 
 awaitable<FluxConfig> stored_config(const Api& api) {
-  auto config = co_await api.parts.database.read([&accounts = api.parts.accounts](db::Tx& tx) { return load(tx, accounts); });
+  auto config = co_await api.parts.database.read(
+      [&accounts = api.parts.accounts](db::Tx& tx) { return load(tx, accounts); });
   co_return config;
 }
 
@@ -42,7 +43,9 @@ Answer user_config(const Api& api, http::Request& request) {
                     {"models", models_json(*catalogue, kProvider, request.language())},
                     {"default_model", model.empty() ? std::string(kFluxDefaultModel) : model},
                     {"model_credits", model_credits_json(prices_in_force(*catalogue))}};
-  if (usable) body["max_concurrent_tasks"] = config.account ? config.account->max_concurrent : tasks::UpstreamAccount{}.max_concurrent;
+  if (usable)
+    body["max_concurrent_tasks"] =
+        config.account ? config.account->max_concurrent : tasks::UpstreamAccount{}.max_concurrent;
   co_return private_json(body);
 }
 
@@ -50,7 +53,8 @@ Answer user_config(const Api& api, http::Request& request) {
 Answer own_credits(const Api& api, http::Request& request) {
   auto admitted = co_await api.guard(request, Role::user);
   FLUX_CO_TRY(principal, std::move(admitted));
-  auto found = co_await api.parts.database.read([id = principal.user_id](db::Tx& tx) { return credits::find_account(tx, id); });
+  auto found = co_await api.parts.database.read(
+      [id = principal.user_id](db::Tx& tx) { return credits::find_account(tx, id); });
   const credits::Account account = found.value_or(credits::Account{});
   co_return private_json({{"user_id", principal.user_id},
                           {"credits_balance", account.available().as_number()},
@@ -65,14 +69,17 @@ Answer health(const Api& api, http::Request& request) {
   const Language language = request.language();
   json::object body;
   if (usable) {
-    const Text words = api.parts.info.sandbox ? Text{"The sandbox draws the pictures.", "图片由沙盒生成。"} : Text{"FLUX is ready.", "FLUX 服务可用。"};
-    body = {{"status", "healthy"}, {"message", words.in(language)}, {"enabled", true}, {"api_connected", true}};
+    const Text words = api.parts.info.sandbox ? Text{"The sandbox draws the pictures.", "图片由沙盒生成。"}
+                                              : Text{"FLUX is ready.", "FLUX 服务可用。"};
+    body = {
+        {"status", "healthy"}, {"message", words.in(language)}, {"enabled", true}, {"api_connected", true}};
   } else if (usable.error().code() == "provider_disabled") {
     body = {{"status", "disabled"}, {"message", usable.error().message().in(language)}, {"enabled", false}};
   } else if (usable.error().code() == "provider_out") {
     // The upstream's own words are for admins.
     const Text words{"FLUX is out of order; an administrator has to look.", "FLUX 服务异常,请联系管理员。"};
-    body = {{"status", "error"}, {"message", words.in(language)}, {"enabled", true}, {"api_connected", false}};
+    body = {
+        {"status", "error"}, {"message", words.in(language)}, {"enabled", true}, {"api_connected", false}};
   } else {
     body = {{"status", "error"}, {"message", usable.error().message().in(language)}, {"enabled", false}};
   }
@@ -98,13 +105,14 @@ Answer save(const Api& api, http::Request& request, ConfigShape shape) {
   const auto catalogue = api.parts.catalogue.get();
   FLUX_CO_TRY(form, read_config_form(body, shape, *catalogue));
   const Millis now = api.parts.clock.now_ms();
-  auto saved = co_await api.parts.database.write([&accounts = api.parts.accounts, form, shape, now,
-                                                  prices = prices_in_force(*catalogue)](db::Tx& tx) -> Result<void> {
-    FLUX_TRY(next, apply_form(form, load(tx, accounts), shape, prices));
-    accounts.save(tx, *next.account, now);
-    accounts.save_settings(tx, kProvider, *next.settings, now);
-    return {};
-  });
+  auto saved =
+      co_await api.parts.database.write([&accounts = api.parts.accounts, form, shape, now,
+                                         prices = prices_in_force(*catalogue)](db::Tx& tx) -> Result<void> {
+        FLUX_TRY(next, apply_form(form, load(tx, accounts), shape, prices));
+        accounts.save(tx, *next.account, now);
+        accounts.save_settings(tx, kProvider, *next.settings, now);
+        return {};
+      });
   FLUX_CO_CHECK(std::move(saved));
   if (api.parts.catalogue_changed) api.parts.catalogue_changed();
   api.flux->forget();
@@ -130,7 +138,8 @@ awaitable<Result<tasks::UpstreamAccount>> account_to_test(const Api& api, json::
   const FluxConfig stored = co_await stored_config(api);
   const auto clean = clean_base_url(base_url);
   if (!clean || posted.empty())
-    co_return fail(Errc::bad_request, "incomplete", {"A base URL and a key are needed.", "需要填写接口地址和密钥。"});
+    co_return fail(Errc::bad_request, "incomplete",
+                   {"A base URL and a key are needed.", "需要填写接口地址和密钥。"});
   FLUX_CO_TRY(key, meant_key(posted, *clean, stored, "apiKey"));
   if (api.parts.accounts.sandbox()) {
     auto list = co_await api.parts.database.read(
@@ -156,10 +165,13 @@ Answer test_connection(const Api& api, http::Request& request) {
   // A refused field is the caller's mistake; what is missing or unreachable is the outcome of the test.
   if (!chosen && chosen.error().errc() == Errc::invalid) co_return fail(std::move(chosen).error());
   if (!chosen) co_return test_failed(chosen.error().message(), request.language());
-  auto probed = co_await boost::asio::co_spawn(api.parts.engine.executor(), api.parts.engine.probe(std::move(*chosen)), use_awaitable);
+  auto probed = co_await boost::asio::co_spawn(api.parts.engine.executor(),
+                                               api.parts.engine.probe(std::move(*chosen)), use_awaitable);
   if (!probed) co_return test_failed(probed.error().message(), request.language());
-  const Text words = api.parts.info.sandbox ? Text{"The sandbox answers; no provider was contacted.", "沙盒已响应,未联系任何服务商。"}
-                                            : Text{"The provider answers and takes the key.", "服务商已响应并接受密钥。"};
+  const Text words =
+      api.parts.info.sandbox
+          ? Text{"The sandbox answers; no provider was contacted.", "沙盒已响应,未联系任何服务商。"}
+          : Text{"The provider answers and takes the key.", "服务商已响应并接受密钥。"};
   co_return private_json({{"success", true}, {"message", words.in(request.language())}});
 }
 

@@ -38,7 +38,8 @@ Result<bool> take_sync_mode(json::object& body) {
   body.erase("sync_mode");
   if (given.is_null()) return false;
   if (!given.is_bool())
-    return refuse_field("body", "sync_mode", "bool_type", {"Expected true or false.", "应为 true 或 false。"}, given);
+    return refuse_field("body", "sync_mode", "bool_type", {"Expected true or false.", "应为 true 或 false。"},
+                        given);
   return given.as_bool();
 }
 
@@ -152,9 +153,10 @@ Result<void> read_status(const http::Request& request, tasks::HistoryQuery& quer
   if (!status || status->empty()) return {};
   query.states = states_of_flux_word(*status);
   if (query.states) return {};
-  return refuse_field("query", "status", "enum",
-                      {fmt::format("Expected one of {}.", kFluxWords), fmt::format("应为 {} 之一。", kFluxWords)},
-                      json::string(status->substr(0, 64)), {{"expected", kFluxWords}});
+  return refuse_field(
+      "query", "status", "enum",
+      {fmt::format("Expected one of {}.", kFluxWords), fmt::format("应为 {} 之一。", kFluxWords)},
+      json::string(status->substr(0, 64)), {{"expected", kFluxWords}});
 }
 
 }  // namespace
@@ -170,12 +172,14 @@ Result<tasks::HistoryQuery> read_history_query(const http::Request& request) {
   FLUX_CHECK(read_cursor(request, query));
   FLUX_CHECK(read_status(request, query));
   if (query.offset > kOffsetMax)
-    return fail(Error(Errc::invalid, "use_cursor",
-                      {fmt::format("Pages reach to row {}; go on with cursor=next_cursor of the last page.", kOffsetMax),
-                       fmt::format("按页码最多可到第 {} 行,请用上一页的 next_cursor 作为 cursor 继续。", kOffsetMax)})
-                    .with("field", "page")
-                    .with("received", page)
-                    .with("limit", limit));
+    return fail(
+        Error(Errc::invalid, "use_cursor",
+              {fmt::format("Pages reach to row {}; go on with cursor=next_cursor of the last page.",
+                           kOffsetMax),
+               fmt::format("按页码最多可到第 {} 行,请用上一页的 next_cursor 作为 cursor 继续。", kOffsetMax)})
+            .with("field", "page")
+            .with("received", page)
+            .with("limit", limit));
   return query;
 }
 

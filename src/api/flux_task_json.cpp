@@ -83,15 +83,15 @@ void add_own_members(json::object& body, const TaskView& view, const TaskShow& s
   body["num_images"] = task.images;
   body["seed"] = seed_json(task.seed);
   body["parameters"] = task.params;
-  body["cost"] = {{"quote", task.quote.as_number()},
-                  {"charged", task.charged.as_number()},
-                  {"currency", "credits"}};
+  body["cost"] = {
+      {"quote", task.quote.as_number()}, {"charged", task.charged.as_number()}, {"currency", "credits"}};
   body["error"] = error_json(task, show.language);
   body["progress"] = fraction_done(view);
   body["started_at"] = time_or_null(task.started_at);
   body["estimated_completion_at"] = time_or_null(view.progress.expected_at);
   body["cancel_requested_at"] = time_or_null(task.cancel_requested_at);
   body["actions"] = actions(task);
+  body["legacy_id"] = text_or_null(task.legacy_id);
 }
 
 }  // namespace

@@ -23,9 +23,11 @@ json::value plain_scalar(const std::string& text) {
   if (text == "true" || text == "false") return text == "true";
   const char* end = text.data() + text.size();
   std::int64_t whole = 0;
-  if (const auto [at, error] = std::from_chars(text.data(), end, whole); error == std::errc{} && at == end) return whole;
+  if (const auto [at, error] = std::from_chars(text.data(), end, whole); error == std::errc{} && at == end)
+    return whole;
   double number = 0;
-  if (const auto [at, error] = std::from_chars(text.data(), end, number); error == std::errc{} && at == end) return number;
+  if (const auto [at, error] = std::from_chars(text.data(), end, number); error == std::errc{} && at == end)
+    return number;
   return json::string(text);
 }
 
@@ -71,7 +73,8 @@ std::string schema_name(std::string_view model, std::string_view endpoint) {
 }
 
 // The model's own parameters, and what every submit takes besides.
-json::object submit_schema(const catalogue::Model& model, std::string_view endpoint, const json::object& common) {
+json::object submit_schema(const catalogue::Model& model, std::string_view endpoint,
+                           const json::object& common) {
   json::object schema = model.schema_for(endpoint);
   json::object properties = common.at("properties").as_object();
   properties["model"] = {{"const", model.id()}};
@@ -89,8 +92,9 @@ json::object submit_schema(const catalogue::Model& model, std::string_view endpo
 struct Submit {
   std::string_view endpoint, schema;
 };
-constexpr Submit kSubmits[] = {
-    {"text_to_image", "TextToImage"}, {"image_to_image", "ImageToImage"}, {"multi_image_edit", "MultiImageEdit"}};
+constexpr Submit kSubmits[] = {{"text_to_image", "TextToImage"},
+                               {"image_to_image", "ImageToImage"},
+                               {"multi_image_edit", "MultiImageEdit"}};
 
 bool serves(const catalogue::Model& model, std::string_view endpoint) {
   const json::object descriptor = model.descriptor();
@@ -117,7 +121,8 @@ json::object openapi_document() {
   return parse_yaml(files.front().text);
 }
 
-json::object served_document(json::object document, const catalogue::Catalogue& catalogue, std::string_view version) {
+json::object served_document(json::object document, const catalogue::Catalogue& catalogue,
+                             std::string_view version) {
   document["info"].as_object()["version"] = json::string(version);
   json::object& schemas = document["components"].as_object()["schemas"].as_object();
   const json::object common = schemas.at("SubmitCommon").as_object();

@@ -33,7 +33,8 @@ json::object model_json(const catalogue::Model& model, Language language) {
 
 json::array models_json(const catalogue::Catalogue& catalogue, std::string_view provider, Language language) {
   json::array list;
-  for (const catalogue::Model* model : catalogue.models(provider)) list.push_back(model_json(*model, language));
+  for (const catalogue::Model* model : catalogue.models(provider))
+    list.push_back(model_json(*model, language));
   return list;
 }
 
@@ -70,7 +71,8 @@ http::Response ProviderPage::models(bool enabled, Language language) {
     std::lock_guard lock(mutex_);
     Body& body = bodies_[enabled][language == Language::zh];
     if (body.etag != etag) {
-      const json::object value{{"models", models_json(*catalogue, provider_, language)}, {"enabled", enabled}};
+      const json::object value{{"models", models_json(*catalogue, provider_, language)},
+                               {"enabled", enabled}};
       body = {etag, std::make_shared<const std::string>(json_text(value))};
     }
     text = body.text;

@@ -14,7 +14,8 @@
 namespace fluxgate::api {
 
 // The models as the original listed them, with what a form needs beside the schema.
-boost::json::array models_json(const catalogue::Catalogue& catalogue, std::string_view provider, Language language);
+boost::json::array models_json(const catalogue::Catalogue& catalogue, std::string_view provider,
+                               Language language);
 
 class ProviderPage {
  public:
@@ -40,7 +41,7 @@ class ProviderPage {
   const std::string provider_;
 
   std::mutex mutex_;
-  Millis usable_until_ = 0;           // under mutex_, like all that follows
+  Millis usable_until_ = 0;  // under mutex_, like all that follows
   std::optional<Error> refusal_;
   std::array<std::array<Body, 2>, 2> bodies_;  // by enabled, by language
 };

@@ -21,8 +21,8 @@ namespace fluxgate::api {
 struct Info {
   std::string name = "Fluxgate";
   std::string version;
-  bool sandbox = false;     // pictures come from the built-in emulator
-  std::string public_url;   // "" = none configured; without a trailing slash
+  bool sandbox = false;    // pictures come from the built-in emulator
+  std::string public_url;  // "" = none configured; without a trailing slash
 };
 
 // What the endpoints work with. All of it outlives the server.

@@ -63,8 +63,10 @@ void add_member_config(json::object& body, const json::object& stored, const jso
   body["default_prompt_suggestions"] = json::array{};
   body["user_count"] = user_count;
   body["code"] = {{"engine", ""}};
-  body["audio"] = {{"tts", {{"engine", ""}, {"voice", ""}, {"split_on", "punctuation"}}}, {"stt", {{"engine", ""}}}};
-  body["file"] = {{"max_size", 10}, {"max_count", 10}, {"image_compression", {{"width", nullptr}, {"height", nullptr}}}};
+  body["audio"] = {{"tts", {{"engine", ""}, {"voice", ""}, {"split_on", "punctuation"}}},
+                   {"stt", {{"engine", ""}}}};
+  body["file"] = {
+      {"max_size", 10}, {"max_count", 10}, {"image_compression", {{"width", nullptr}, {"height", nullptr}}}};
   body["permissions"] = permissions(stored);
   body["google_drive"] = {{"client_id", ""}, {"api_key", ""}};
   body["onedrive"] = {{"client_id", ""}, {"sharepoint_url", ""}, {"sharepoint_tenant_id", ""}};
@@ -101,7 +103,8 @@ Answer config(const Api& api, http::Request& request) {
     const json::object admin = identity::admin_settings(stored, given);
     add_member_features(features, admin);
     if (principal->role >= Role::user) {
-      const auto count = co_await api.parts.database.read([](db::Tx& tx) { return identity::count_users(tx); });
+      const auto count =
+          co_await api.parts.database.read([](db::Tx& tx) { return identity::count_users(tx); });
       add_member_config(body, stored, admin, count);
     }
     if (principal->is_admin()) body["active_entries"] = nullptr;

@@ -26,12 +26,14 @@ using IncomingList = std::vector<std::unique_ptr<files::Incoming>>;
 
 std::unexpected<Error> no_file(std::string_view part) {
   return refuse_field("body", std::string(part), "missing",
-                      {fmt::format("Send the picture as the form part \"{}\".", part), fmt::format("请以表单字段“{}”上传图片。", part)});
+                      {fmt::format("Send the picture as the form part \"{}\".", part),
+                       fmt::format("请以表单字段“{}”上传图片。", part)});
 }
 
 std::unexpected<Error> too_many(const Form& form) {
   return refuse_field("body", std::string(form.part), "too_long",
-                      {fmt::format("Send at most {} file(s).", form.max_files), fmt::format("最多上传 {} 个文件。", form.max_files)},
+                      {fmt::format("Send at most {} file(s).", form.max_files),
+                       fmt::format("最多上传 {} 个文件。", form.max_files)},
                       nullptr, {{"max_length", form.max_files}});
 }
 
@@ -49,7 +51,8 @@ std::unexpected<Error> blamed(Error error, const Form& form, std::size_t index) 
 }
 
 // Copies the current part to a file on its way in.
-awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming& incoming, const Form& form, std::size_t index) {
+awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming& incoming, const Form& form,
+                                  std::size_t index) {
   bool empty = true;
   for (;;) {
     auto piece = co_await reader.read_some();
@@ -59,7 +62,9 @@ awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming
     auto written = incoming.write(bytes);
     if (!written) co_return blamed(std::move(written).error(), form, index);
   }
-  if (empty) co_return blamed(Error(Errc::invalid, "file_empty", {"The file has no bytes.", "文件内容为空。"}), form, index);
+  if (empty)
+    co_return blamed(Error(Errc::invalid, "file_empty", {"The file has no bytes.", "文件内容为空。"}), form,
+                     index);
   co_return Result<void>();
 }
 
@@ -93,7 +98,8 @@ struct Kept {
   files::Stored stored;
 };
 
-Kept describe(const Form& form, std::size_t index, const std::string& user_id, files::Stored stored, Millis now) {
+Kept describe(const Form& form, std::size_t index, const std::string& user_id, files::Stored stored,
+              Millis now) {
   files::FileRow row;
   row.id = new_id(now);
   row.user_id = user_id;

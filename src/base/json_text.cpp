@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
+#include <boost/json/serialize.hpp>
 
 namespace fluxgate {
 namespace {
@@ -25,7 +25,8 @@ void append(std::string& out, const json::array& list) {
 
 // Escaped as RFC 8259 §7 demands; most texts need none of it.
 void append(std::string& out, std::string_view text) {
-  const bool plain = std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
+  const bool plain = std::ranges::all_of(
+      text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
   if (!plain) {
     out += json::serialize(json::string_view(text.data(), text.size()));
     return;

@@ -77,7 +77,7 @@ Result<Account> hold(db::Tx& tx, std::string_view user_id, std::string_view task
       {amount, stamp.now, user_id}, read_account);
   if (!held) {
     auto account = find_account(tx, user_id);
-    return account ? fail(short_of(amount, *account)) : fail(no_account());
+    return fail(short_of(amount, account.value_or(Account{})));
   }
   write_entry(tx, stamp.entry_id, EntryKind::hold, amount, *held, task_id, {}, {}, stamp.now);
   return *held;

@@ -54,8 +54,8 @@ void open_account(db::Tx& tx, std::string_view user_id, Credits opening, const S
 
 std::optional<Account> find_account(db::Tx& tx, std::string_view user_id);
 
-// Sets `amount` aside for a task. insufficient_credits with needed, balance and held when short, and
-// then nothing has changed. The account must exist.
+// Sets `amount` aside for a task. insufficient_credits with needed, balance and held when short, also for
+// users without an account (Open WebUI makes some beside us); then nothing has changed.
 Result<Account> hold(db::Tx& tx, std::string_view user_id, std::string_view task_id, Credits amount, const Stamp& stamp);
 
 // Ends the hold of a task: `captured` (≤ held amount) leaves the balance, the rest is free again.

@@ -14,6 +14,7 @@ struct StatementLine {
 };
 
 // Newest first. `offset` is walked row by row, so callers bound it.
-std::vector<StatementLine> statement(db::Tx& tx, std::string_view user_id, std::int64_t limit, std::int64_t offset);
+std::vector<StatementLine> statement(db::Tx& tx, std::string_view user_id, std::int64_t limit,
+                                     std::int64_t offset);
 
 }  // namespace fluxgate::credits

@@ -56,7 +56,7 @@ std::vector<Table> task_tables() {
         "CREATE INDEX IF NOT EXISTS fg_task_owned ON fg_task (owner) WHERE status IN "
         "('queued', 'submitting', 'unknown', 'running', 'storing')",
         "CREATE INDEX IF NOT EXISTS fg_task_batch ON fg_task (batch_id) WHERE batch_id IS NOT NULL",
-        "CREATE UNIQUE INDEX IF NOT EXISTS fg_task_legacy ON fg_task (provider, legacy_id) WHERE legacy_id IS NOT NULL"}},
+        "CREATE UNIQUE INDEX IF NOT EXISTS fg_task_legacy ON fg_task (legacy_id, provider) WHERE legacy_id IS NOT NULL"}},
       {"fg_task_attempt",
        "fluxgate",
        {{"id", kText, "PRIMARY KEY"},

@@ -36,6 +36,7 @@ struct Task {
   std::optional<Millis> cancel_requested_at;
   Millis created_at = 0, updated_at = 0;
   std::optional<Millis> started_at, completed_at;
+  std::string legacy_id;                 // of an imported task, under which its clients know it; "" = ours
 };
 
 struct Attempt {

@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kColumns =
     "id, user_id, provider, endpoint, model, status, rev, owner, fence, prompt, params, inputs, images, quote, "
     "quote_rev, charged, result, seed, error_code, error_param, error_message, tries, resubmits, not_before, "
-    "cancel_requested_at, created_at, updated_at, started_at, completed_at";
+    "cancel_requested_at, created_at, updated_at, started_at, completed_at, legacy_id";
 
 boost::json::value parse_or_null(std::string_view text) {
   if (text.empty()) return nullptr;
@@ -66,6 +66,7 @@ Task read_task(const db::Row& row) {
   task.updated_at = row.i64(26);
   task.started_at = row.maybe_i64(27);
   task.completed_at = row.maybe_i64(28);
+  task.legacy_id = row.str(29);
   return task;
 }
 

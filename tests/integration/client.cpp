@@ -142,15 +142,22 @@ Answer Client::send(const Call& call) const {
   Answer answer = std::move(progress.answer);
   answer.status = static_cast<int>(status);
   answer.uploaded = static_cast<std::uint64_t>(uploaded);
-  if (done != CURLE_OK && !(done == CURLE_WRITE_ERROR && call.enough)) answer.failure = curl_easy_strerror(done);
+  if (done != CURLE_OK && !(done == CURLE_WRITE_ERROR && call.enough))
+    answer.failure = curl_easy_strerror(done);
   if (contract_ != nullptr && !call.off_contract && answer.status != 0) contract_->hold(call, answer);
   return answer;
 }
 
-Answer Client::get(std::string path, std::string token) const { return send({.path = std::move(path), .token = std::move(token)}); }
+Answer Client::get(std::string path, std::string token) const {
+  return send({.path = std::move(path), .token = std::move(token)});
+}
 
 Answer Client::post(std::string path, std::string token, json::value body, HeaderList headers) const {
-  return send({.method = "POST", .path = std::move(path), .token = std::move(token), .json = std::move(body), .headers = std::move(headers)});
+  return send({.method = "POST",
+               .path = std::move(path),
+               .token = std::move(token),
+               .json = std::move(body),
+               .headers = std::move(headers)});
 }
 
 Answer Client::put(std::string path, std::string token, json::value body) const {

@@ -23,24 +23,25 @@ struct Part {
 
 struct Call {
   std::string method = "GET";
-  std::string path;                 // with the query
-  std::string token;                // "" = none
+  std::string path;   // with the query
+  std::string token;  // "" = none
   std::optional<boost::json::value> json;
-  std::string body;                 // as it is, when there is no `json`
+  std::string body;  // as it is, when there is no `json`
   HeaderList headers;
-  std::vector<Part> parts;          // a multipart body
-  std::optional<std::uint64_t> announce;  // Content-Length of a body of zeros that is sent as far as it is taken
+  std::vector<Part> parts;  // a multipart body
+  std::optional<std::uint64_t>
+      announce;  // Content-Length of a body of zeros that is sent as far as it is taken
   // For streams: called with what has come so far; true ends the call.
   std::function<bool(const std::string&)> enough;
-  bool off_contract = false;        // not held against the contract (malformed on purpose, other products' paths)
+  bool off_contract = false;  // not held against the contract (malformed on purpose, other products' paths)
 };
 
 struct Answer {
-  int status = 0;                   // 0: no answer came; see `failure`
-  HeaderList headers;               // names in lower case
+  int status = 0;      // 0: no answer came; see `failure`
+  HeaderList headers;  // names in lower case
   std::string body;
   std::string failure;
-  std::uint64_t uploaded = 0;       // bytes of the body that went out
+  std::uint64_t uploaded = 0;  // bytes of the body that went out
 
   std::string header(std::string_view name) const;
   boost::json::value json() const;  // null when the body is none

@@ -35,7 +35,9 @@ int likeness(std::string_view pattern, std::string_view path) {
   return literal;
 }
 
-std::string media_type(std::string_view content_type) { return std::string(content_type.substr(0, content_type.find(';'))); }
+std::string media_type(std::string_view content_type) {
+  return std::string(content_type.substr(0, content_type.find(';')));
+}
 
 }  // namespace
 
@@ -94,7 +96,9 @@ std::vector<std::string> Contract::check_answer(const Operation& operation, cons
   const auto* described = responses.if_contains(std::to_string(answer.status));
   if (described == nullptr) return {fmt::format("the status {} is not described", answer.status)};
   const auto* content = resolved(*described).as_object().if_contains("content");
-  if (content == nullptr) return answer.body.empty() ? std::vector<std::string>{} : std::vector<std::string>{"a body came and none is described"};
+  if (content == nullptr)
+    return answer.body.empty() ? std::vector<std::string>{}
+                               : std::vector<std::string>{"a body came and none is described"};
   const std::string type = media_type(answer.header("content-type"));
   const auto* media = content->as_object().if_contains(type);
   if (media == nullptr) media = content->as_object().if_contains("*/*");
@@ -114,7 +118,9 @@ void Contract::hold(const Call& call, const Answer& answer) {
   auto broken = check_answer(*operation, answer);
   if (answer.status < 300)
     for (auto& finding : check_request(*operation, call)) broken.push_back("request " + finding);
-  for (const auto& finding : broken) ADD_FAILURE() << call.method << " " << call.path << " → " << answer.status << " " << finding << "\n" << answer.body.substr(0, 2000);
+  for (const auto& finding : broken)
+    ADD_FAILURE() << call.method << " " << call.path << " → " << answer.status << " " << finding << "\n"
+                  << answer.body.substr(0, 2000);
   seen_.insert(fmt::format("{} {} {}", operation->method, operation->path, answer.status));
 }
 

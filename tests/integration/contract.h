@@ -24,7 +24,7 @@ class Contract {
   std::vector<std::string> unseen() const;
 
   struct Operation {
-    std::string method, path;              // "POST", "/api/v1/flux/task/{id}"
+    std::string method, path;  // "POST", "/api/v1/flux/task/{id}"
     const boost::json::object* item = nullptr;
   };
   const std::vector<Operation>& operations() const { return operations_; }

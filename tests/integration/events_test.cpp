@@ -45,13 +45,14 @@ TEST(Events, SayWhenNumbersAreMissing) {
 TEST(Events, StreamWhatHappensWhileItHappens) {
   const Person ann = somebody();
   bool sent = false;
-  const Answer stream = api().send({.path = "/api/v1/events", .token = ann.token, .enough = [&](const std::string& text) {
-                                      if (!sent && text.find("event: hello") != std::string::npos) {
-                                        sent = true;
-                                        submit(ann, text_body("x"));
-                                      }
-                                      return text.find("\"state\":\"succeeded\"") != std::string::npos;
-                                    }});
+  const Answer stream =
+      api().send({.path = "/api/v1/events", .token = ann.token, .enough = [&](const std::string& text) {
+                    if (!sent && text.find("event: hello") != std::string::npos) {
+                      sent = true;
+                      submit(ann, text_body("x"));
+                    }
+                    return text.find("\"state\":\"succeeded\"") != std::string::npos;
+                  }});
   EXPECT_EQ(stream.status, 200);
   EXPECT_EQ(stream.header("content-type"), "text/event-stream");
   EXPECT_TRUE(stream.body.starts_with("retry: 2000\nid: 0\nevent: hello\ndata: {")) << stream.body;
@@ -61,12 +62,18 @@ TEST(Events, StreamWhatHappensWhileItHappens) {
 TEST(Events, AReconnectMissesNothing) {
   const Person ann = somebody();
   ended(ann, submit(ann, text_body("x")));
-  const Answer stream = api().send({.path = "/api/v1/events", .token = ann.token, .headers = {{"Last-Event-ID", "2"}},
-                                    .enough = [](const std::string& text) { return text.find("\"state\":\"succeeded\"") != std::string::npos; }});
+  const Answer stream = api().send({.path = "/api/v1/events",
+                                    .token = ann.token,
+                                    .headers = {{"Last-Event-ID", "2"}},
+                                    .enough = [](const std::string& text) {
+                                      return text.find("\"state\":\"succeeded\"") != std::string::npos;
+                                    }});
   EXPECT_EQ(stream.body.find("id: 1\n"), std::string::npos);
   EXPECT_NE(stream.body.find("id: 3\nevent: task.updated"), std::string::npos) << stream.body;
-  const Answer stale = api().send({.path = "/api/v1/events?last_event_id=5000", .token = ann.token,
-                                   .enough = [](const std::string& text) { return text.find("event: reset") != std::string::npos; }});
+  const Answer stale = api().send(
+      {.path = "/api/v1/events?last_event_id=5000",
+       .token = ann.token,
+       .enough = [](const std::string& text) { return text.find("event: reset") != std::string::npos; }});
   EXPECT_EQ(stale.status, 200);
 }
 
@@ -80,7 +87,9 @@ TEST(Events, RefuseNumbersThatAreNone) {
   const Person ann = somebody();
   EXPECT_EQ(first_loc(api().get("/api/v1/events?since=-1", ann.token)), "query/since");
   EXPECT_EQ(first_loc(api().get("/api/v1/events?since=1&limit=101", ann.token)), "query/limit");
-  EXPECT_EQ(first_loc(api().send({.path = "/api/v1/events", .token = ann.token, .headers = {{"Last-Event-ID", "x"}}})), "header/Last-Event-ID");
+  EXPECT_EQ(first_loc(api().send(
+                {.path = "/api/v1/events", .token = ann.token, .headers = {{"Last-Event-ID", "x"}}})),
+            "header/Last-Event-ID");
 }
 
 }  // namespace

@@ -10,7 +10,10 @@ namespace json = boost::json;
 constexpr std::size_t kLimit = 10 * 1024 * 1024;
 
 Answer upload(const Person& person, std::vector<Part> parts, const std::string& endpoint = "upload-image") {
-  return api().send({.method = "POST", .path = "/api/v1/flux/" + endpoint, .token = person.token, .parts = std::move(parts)});
+  return api().send({.method = "POST",
+                     .path = "/api/v1/flux/" + endpoint,
+                     .token = person.token,
+                     .parts = std::move(parts)});
 }
 
 TEST(Uploads, ArePublishedUnderASignedLink) {
@@ -36,7 +39,9 @@ TEST(Uploads, TakeTenMebibytesAndNotAByteMore) {
 
 TEST(Uploads, AreJudgedByTheirBytes) {
   const Person ann = somebody();
-  for (const std::string& bytes : {std::string("just text"), std::string("<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), std::string("%PDF-1.7 and so on")}) {
+  for (const std::string& bytes :
+       {std::string("just text"), std::string("<svg xmlns=\"http://www.w3.org/2000/svg\"/>"),
+        std::string("%PDF-1.7 and so on")}) {
     const Answer refused = upload(ann, {{"file", "a.png", bytes, "image/png"}});
     EXPECT_EQ(refused.status, 415) << bytes << refused.body;
   }
@@ -57,12 +62,14 @@ TEST(Uploads, OfManyAreAllOrNone) {
   const Person ann = somebody();
   const auto parts = [](std::size_t count) {
     std::vector<Part> list;
-    for (std::size_t i = 0; i < count; ++i) list.push_back({"files", fmt::format("{}.png", i), png(10, static_cast<int>(10 + i)), "image/png"});
+    for (std::size_t i = 0; i < count; ++i)
+      list.push_back({"files", fmt::format("{}.png", i), png(10, static_cast<int>(10 + i)), "image/png"});
     return list;
   };
   const auto stored = [] {
     std::size_t count = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(data_folder() / "files")) count += entry.is_regular_file() ? 1 : 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(data_folder() / "files"))
+      count += entry.is_regular_file() ? 1 : 0;
     return count;
   };
   const Answer ten = upload(ann, parts(10), "upload-images");
@@ -78,11 +85,12 @@ TEST(Uploads, OfManyAreAllOrNone) {
 
 TEST(Uploads, ABodyThatEndsHalfWayIsRefused) {
   const Person ann = somebody();
-  const Answer refused = api().send({.method = "POST",
-                                     .path = "/api/v1/flux/upload-image",
-                                     .token = ann.token,
-                                     .body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\nhalf",
-                                     .headers = {{"Content-Type", "multipart/form-data; boundary=b"}}});
+  const Answer refused = api().send(
+      {.method = "POST",
+       .path = "/api/v1/flux/upload-image",
+       .token = ann.token,
+       .body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\nhalf",
+       .headers = {{"Content-Type", "multipart/form-data; boundary=b"}}});
   EXPECT_EQ(refused.status, 400) << refused.body;
 }
 
@@ -117,7 +125,10 @@ TEST_F(Files, HavePreviewsInThreeSizes) {
 
 TEST_F(Files, AreSavedUnderTheirNameWhenAskedFor) {
   EXPECT_TRUE(api().get(link_).header("content-disposition").starts_with("inline; filename=\"flux_input_"));
-  EXPECT_TRUE(api().get(link_ + "&download=1").header("content-disposition").starts_with("attachment; filename=\"flux_input_"));
+  EXPECT_TRUE(api()
+                  .get(link_ + "&download=1")
+                  .header("content-disposition")
+                  .starts_with("attachment; filename=\"flux_input_"));
 }
 
 TEST_F(Files, NeedTheirSignatureOrTheirOwner) {

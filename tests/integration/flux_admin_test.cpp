@@ -10,7 +10,10 @@ constexpr const char* kAdminConfig = "/api/v1/flux/admin/config";
 
 TEST(FluxAdmin, SetsUpTheProviderAndNeverSeesTheKeyAgain) {
   const std::string key = "0123abcd-secret:part-of-the-key";
-  ASSERT_EQ(api().post(kConfig, admin().token, {{"api_key", key}, {"timeout", 120}, {"default_model", kModel}}).status, 200);
+  ASSERT_EQ(api()
+                .post(kConfig, admin().token, {{"api_key", key}, {"timeout", 120}, {"default_model", kModel}})
+                .status,
+            200);
   const Answer shown = api().get(kConfig, admin().token);
   EXPECT_EQ(shown.body.find("part-of-the-key"), std::string::npos);
   EXPECT_EQ(shown.json().at("api_key"), "0123abcd****");
@@ -19,7 +22,8 @@ TEST(FluxAdmin, SetsUpTheProviderAndNeverSeesTheKeyAgain) {
   EXPECT_EQ(camel.json().at("taskTimeout"), 120'000);
   EXPECT_EQ(camel.json().at("defaultModel"), kModel);
   EXPECT_EQ(camel.body.find("part-of-the-key"), std::string::npos);
-  EXPECT_EQ(api().post(kAdminConfig, admin().token, camel.json()).status, 200) << "what is shown can be posted back";
+  EXPECT_EQ(api().post(kAdminConfig, admin().token, camel.json()).status, 200)
+      << "what is shown can be posted back";
   EXPECT_EQ(api().get(kConfig, admin().token).json().at("api_key"), "0123abcd****");
 }
 
@@ -27,15 +31,18 @@ TEST(FluxAdmin, APriceIsInForceForTheNextSubmit) {
   const Person ann = somebody();
   const std::string model = "fal-ai/flux/schnell";
   ASSERT_EQ(api().post(kAdminConfig, admin().token, {{"modelCredits", {{model, 7.125}}}}).status, 200);
-  const Answer task = api().post("/api/v1/flux/text-to-image", ann.token, {{"model", model}, {"prompt", "x"}});
+  const Answer task =
+      api().post("/api/v1/flux/text-to-image", ann.token, {{"model", model}, {"prompt", "x"}});
   EXPECT_EQ(task.json().at("cost").at("quote"), 7.125);
   EXPECT_EQ(balance(ann), 92.875);
 }
 
 TEST(FluxAdmin, TestsAConnectionWithoutCost) {
-  const Answer works = api().post("/api/v1/flux/admin/test-connection", admin().token, {{"baseUrl", "https://queue.fal.run"}, {"apiKey", "some-key-or-other"}});
+  const Answer works = api().post("/api/v1/flux/admin/test-connection", admin().token,
+                                  {{"baseUrl", "https://queue.fal.run"}, {"apiKey", "some-key-or-other"}});
   EXPECT_EQ(works.json().at("success"), true) << works.body;
-  const Answer incomplete = api().post("/api/v1/flux/admin/test-connection", admin().token, {{"baseUrl", "https://queue.fal.run"}, {"apiKey", ""}});
+  const Answer incomplete = api().post("/api/v1/flux/admin/test-connection", admin().token,
+                                       {{"baseUrl", "https://queue.fal.run"}, {"apiKey", ""}});
   EXPECT_EQ(incomplete.status, 200);
   EXPECT_EQ(incomplete.json().at("success"), false);
   EXPECT_FALSE(incomplete.json().at("error").as_string().empty());

@@ -66,13 +66,20 @@ TEST(FluxTask, APictureCanBeGivenAsOwnFileOrInline) {
   const Person ann = somebody();
   const std::string inline_picture = "data:image/png;base64," + crypto::base64(png(300, 300));
   for (const std::string& picture : {uploaded(ann), inline_picture}) {
-    const std::string id = submit(ann, {{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "as a drawing"}, {"image_url", picture}}, "image-to-image");
+    const std::string id = submit(
+        ann,
+        {{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "as a drawing"}, {"image_url", picture}},
+        "image-to-image");
     const json::object task = ended(ann, id);
     EXPECT_EQ(task.at("status"), "SUCCESS") << json::serialize(task);
     EXPECT_EQ(task.at("task_type"), "image_to_image");
     EXPECT_EQ(json::serialize(task.at("parameters")).find("base64"), std::string::npos);
   }
-  const std::string id = submit(ann, {{"model", "fal-ai/flux-pro/kontext/multi"}, {"prompt", "together"}, {"image_urls", {uploaded(ann), uploaded(ann)}}}, "multi-image-edit");
+  const std::string id = submit(ann,
+                                {{"model", "fal-ai/flux-pro/kontext/multi"},
+                                 {"prompt", "together"},
+                                 {"image_urls", {uploaded(ann), uploaded(ann)}}},
+                                "multi-image-edit");
   EXPECT_EQ(ended(ann, id).at("status"), "SUCCESS");
   EXPECT_EQ(balance(ann), 100 - 10 - 10 - 30);
 }
@@ -81,7 +88,9 @@ TEST(FluxTask, AnotherPersonsFileIsAsGoodAsNone) {
   const Person ann = somebody(), bob = somebody();
   std::string link = uploaded(ann);
   const Answer refused = api().post("/api/v1/flux/image-to-image", bob.token,
-                                    {{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "x"}, {"image_url", link.substr(0, link.find('?'))}});
+                                    {{"model", "fal-ai/flux-1/dev/image-to-image"},
+                                     {"prompt", "x"},
+                                     {"image_url", link.substr(0, link.find('?'))}});
   EXPECT_EQ(refused.status, 422) << refused.body;
   EXPECT_EQ(first_loc(refused), "body/image_url");
   EXPECT_EQ(balance(bob), 100);
@@ -105,8 +114,12 @@ struct Endpoint {
 std::vector<Endpoint> endpoints(const Person& person) {
   const std::string picture = uploaded(person);
   return {{"text-to-image", text_body("x"), 5},
-          {"image-to-image", {{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "x"}, {"image_url", picture}}, 10},
-          {"multi-image-edit", {{"model", "fal-ai/flux-pro/kontext/multi"}, {"prompt", "x"}, {"image_urls", {picture, picture}}}, 30}};
+          {"image-to-image",
+           {{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "x"}, {"image_url", picture}},
+           10},
+          {"multi-image-edit",
+           {{"model", "fal-ai/flux-pro/kontext/multi"}, {"prompt", "x"}, {"image_urls", {picture, picture}}},
+           30}};
 }
 
 TEST(FluxTask, WithoutCreditsNothingIsSubmitted) {
@@ -165,7 +178,8 @@ TEST(FluxTask, ARefusalKeepsNoKey) {
 TEST(FluxTask, CancelsBeforeItsTurnAtOnce) {
   const Person ann = somebody();
   const std::string id = submit(ann, text_body("later [fault:submit-429]"));
-  const bool waits = eventually([&] { return api().get("/api/v1/flux/task/" + id, ann.token).json().at("rev").as_int64() > 1; });
+  const bool waits = eventually(
+      [&] { return api().get("/api/v1/flux/task/" + id, ann.token).json().at("rev").as_int64() > 1; });
   ASSERT_TRUE(waits);
   const Answer cancelled = api().del("/api/v1/flux/task/" + id, ann.token);
   EXPECT_EQ(cancelled.status, 200);
@@ -184,8 +198,11 @@ TEST(FluxTask, IsFoundByItsStatusWhileItRuns) {
   });
   ASSERT_TRUE(runs) << json::serialize(task);
   EXPECT_EQ(task.at("actions"), (json::array{"cancel"}));
-  EXPECT_EQ(api().get("/api/v1/flux/history?status=IN_PROGRESS", ann.token).json().at("data").as_array().size(), 1u);
-  EXPECT_EQ(api().get("/api/v1/flux/history?status=PENDING", ann.token).json().at("data").as_array().size(), 0u);
+  EXPECT_EQ(
+      api().get("/api/v1/flux/history?status=IN_PROGRESS", ann.token).json().at("data").as_array().size(),
+      1u);
+  EXPECT_EQ(api().get("/api/v1/flux/history?status=PENDING", ann.token).json().at("data").as_array().size(),
+            0u);
   const Answer cancelled = api().del("/api/v1/flux/task/" + id, ann.token);
   EXPECT_EQ(cancelled.json().at("task").at("actions"), json::array{}) << "asked once";
 }
@@ -225,7 +242,8 @@ TEST(FluxHistory, PagesByNumberAndByCursorToTheSameTasks) {
   };
   std::vector<std::string> by_page, by_cursor;
   for (int page = 1; page <= 3; ++page) {
-    const json::value answer = api().get(fmt::format("/api/v1/flux/history?page={}&limit=2", page), ann.token).json();
+    const json::value answer =
+        api().get(fmt::format("/api/v1/flux/history?page={}&limit=2", page), ann.token).json();
     EXPECT_EQ(answer.at("total"), 5);
     EXPECT_EQ(answer.at("page"), page);
     for (auto& id : ids_of(answer)) by_page.push_back(id);
@@ -247,9 +265,12 @@ TEST(FluxModels, AreTheSameBytesUntilTheCatalogueChanges) {
   const Answer models = api().get("/api/v1/flux/models", ann.token);
   EXPECT_EQ(models.json().at("enabled"), true);
   EXPECT_GE(models.json().at("models").as_array().size(), 11u);
-  const Answer again = api().send({.path = "/api/v1/flux/models", .token = ann.token, .headers = {{"If-None-Match", models.header("etag")}}});
+  const Answer again = api().send({.path = "/api/v1/flux/models",
+                                   .token = ann.token,
+                                   .headers = {{"If-None-Match", models.header("etag")}}});
   EXPECT_EQ(again.status, 304);
-  const Answer chinese = api().send({.path = "/api/v1/flux/models", .token = ann.token, .headers = {{"Accept-Language", "zh"}}});
+  const Answer chinese =
+      api().send({.path = "/api/v1/flux/models", .token = ann.token, .headers = {{"Accept-Language", "zh"}}});
   EXPECT_NE(chinese.body, models.body);
   const json::value config = api().get("/api/v1/flux/config/user", ann.token).json();
   EXPECT_EQ(config.at("models"), models.json().at("models"));

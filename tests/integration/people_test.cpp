@@ -60,10 +60,22 @@ TEST(People, GuessingIsSlowedDown) {
 TEST(People, SignUpIsRefusedForWhatIsTakenWrongOrSwitchedOff) {
   const json::object form{{"name", "A"}, {"email", admin().email}, {"password", kPassword}};
   EXPECT_EQ(api().post("/api/v1/auths/signup", "", form).status, 400);
-  EXPECT_EQ(api().post("/api/v1/auths/signup", "", {{"name", "A"}, {"email", "nowhere"}, {"password", kPassword}}).status, 422);
-  EXPECT_EQ(api().post("/api/v1/auths/signup", "", {{"name", "A"}, {"email", "x@example.org"}, {"password", "short"}}).status, 422);
+  EXPECT_EQ(
+      api()
+          .post("/api/v1/auths/signup", "", {{"name", "A"}, {"email", "nowhere"}, {"password", kPassword}})
+          .status,
+      422);
+  EXPECT_EQ(api()
+                .post("/api/v1/auths/signup", "",
+                      {{"name", "A"}, {"email", "x@example.org"}, {"password", "short"}})
+                .status,
+            422);
   const Setting off("ENABLE_SIGNUP", false);
-  EXPECT_EQ(api().post("/api/v1/auths/signup", "", {{"name", "A"}, {"email", "x@example.org"}, {"password", kPassword}}).status, 403);
+  EXPECT_EQ(api()
+                .post("/api/v1/auths/signup", "",
+                      {{"name", "A"}, {"email", "x@example.org"}, {"password", kPassword}})
+                .status,
+            403);
 }
 
 TEST(People, ACrowdAtTheDoorIsAskedToComeBack) {
@@ -75,7 +87,9 @@ TEST(People, ACrowdAtTheDoorIsAskedToComeBack) {
     for (int i = 0; i < kCrowd; ++i) {
       calls[i] = {.method = "POST",
                   .path = "/api/v1/auths/signup",
-                  .json = json::object{{"name", "A"}, {"email", fmt::format("crowd{}@example.org", i)}, {"password", kPassword}},
+                  .json = json::object{{"name", "A"},
+                                       {"email", fmt::format("crowd{}@example.org", i)},
+                                       {"password", kPassword}},
                   .off_contract = true};
       crowd.emplace_back([&call = calls[i], &answer = answers[i]] { answer = api().send(call); });
     }
@@ -92,11 +106,24 @@ TEST(People, ACrowdAtTheDoorIsAskedToComeBack) {
 
 TEST(People, ChangeTheirProfileAndPassword) {
   const Person ann = somebody();
-  const Answer profile = api().post("/api/v1/auths/update/profile", ann.token, {{"name", "Ann"}, {"profile_image_url", "/user.png"}});
+  const Answer profile = api().post("/api/v1/auths/update/profile", ann.token,
+                                    {{"name", "Ann"}, {"profile_image_url", "/user.png"}});
   EXPECT_EQ(profile.json().at("name"), "Ann");
-  EXPECT_EQ(api().post("/api/v1/auths/update/password", ann.token, {{"password", "not the old one"}, {"new_password", "a new password"}}).status, 400);
-  EXPECT_EQ(api().post("/api/v1/auths/update/password", ann.token, {{"password", kPassword}, {"new_password", "short"}}).status, 422);
-  EXPECT_EQ(api().post("/api/v1/auths/update/password", ann.token, {{"password", kPassword}, {"new_password", "a new password"}}).status, 200);
+  EXPECT_EQ(api()
+                .post("/api/v1/auths/update/password", ann.token,
+                      {{"password", "not the old one"}, {"new_password", "a new password"}})
+                .status,
+            400);
+  EXPECT_EQ(api()
+                .post("/api/v1/auths/update/password", ann.token,
+                      {{"password", kPassword}, {"new_password", "short"}})
+                .status,
+            422);
+  EXPECT_EQ(api()
+                .post("/api/v1/auths/update/password", ann.token,
+                      {{"password", kPassword}, {"new_password", "a new password"}})
+                .status,
+            200);
   EXPECT_EQ(api().get("/api/v1/auths/", ann.token).status, 401) << "older tokens end";
   EXPECT_EQ(sign_in(ann.email, "a new password").status, 200);
 }
@@ -105,7 +132,10 @@ TEST(People, GuessingTheOldPasswordIsSlowedDownToo) {
   const Person ann = somebody();
   int status = 0;
   for (int i = 0; i < 11; ++i)
-    status = api().post("/api/v1/auths/update/password", ann.token, {{"password", "not the old one"}, {"new_password", "a new password"}}).status;
+    status = api()
+                 .post("/api/v1/auths/update/password", ann.token,
+                       {{"password", "not the old one"}, {"new_password", "a new password"}})
+                 .status;
   EXPECT_EQ(status, 429);
 }
 
@@ -145,11 +175,13 @@ TEST(AccessKeys, CanBeSwitchedOff) {
   const Setting off("ENABLE_API_KEY", false);
   EXPECT_EQ(make_default_key(ann).status, 403);
   EXPECT_EQ(api().post("/api/v1/auths/api_keys", ann.token, {{"name", "x"}}).status, 403);
-  EXPECT_EQ(api().get("/api/v1/auths/api_keys", ann.token).status, 200) << "what there is can still be seen and ended";
+  EXPECT_EQ(api().get("/api/v1/auths/api_keys", ann.token).status, 200)
+      << "what there is can still be seen and ended";
 }
 
 TEST(PeopleAdministration, OpensAccountsForOthers) {
-  const json::object form{{"name", "Eve"}, {"email", "eve@example.org"}, {"password", kPassword}, {"role", "user"}};
+  const json::object form{
+      {"name", "Eve"}, {"email", "eve@example.org"}, {"password", kPassword}, {"role", "user"}};
   EXPECT_EQ(api().post("/api/v1/auths/add", admin().token, form).json().at("role"), "user");
   EXPECT_EQ(api().post("/api/v1/auths/add", admin().token, form).status, 400);
 }
@@ -159,7 +191,8 @@ TEST(PeopleAdministration, HasSettingsThatTheOperatorMayHaveFixed) {
   EXPECT_EQ(settings.json().at("DEFAULT_USER_ROLE"), "user");
   EXPECT_EQ(api().post(kAuthConfig, admin().token, {{"DEFAULT_USER_ROLE", "pending"}}).status, 409);
   EXPECT_EQ(api().post(kAuthConfig, admin().token, {{"ENABLE_SIGNUP", "no"}}).status, 422);
-  EXPECT_EQ(api().get("/api/v1/auths/admin/details", somebody().token).json().at("email"), json::value(admin().email));
+  EXPECT_EQ(api().get("/api/v1/auths/admin/details", somebody().token).json().at("email"),
+            json::value(admin().email));
   const Setting hidden("SHOW_ADMIN_DETAILS", false);
   EXPECT_EQ(api().get("/api/v1/auths/admin/details", somebody().token).status, 400);
 }
@@ -182,8 +215,15 @@ TEST(Users, HavePictures) {
   const Person ann = somebody();
   const std::string path = "/api/v1/users/" + ann.id + "/profile/image";
   EXPECT_EQ(api().get(path, ann.token).header("location"), "/user.png");
-  const std::string picture = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=";
-  ASSERT_EQ(api().post("/api/v1/auths/update/profile", ann.token, {{"name", "Ann"}, {"profile_image_url", picture}}).status, 200);
+  const std::string picture =
+      "data:image/"
+      "png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+"
+      "A8AAQUBAScY42YAAAAASUVORK5CYII=";
+  ASSERT_EQ(
+      api()
+          .post("/api/v1/auths/update/profile", ann.token, {{"name", "Ann"}, {"profile_image_url", picture}})
+          .status,
+      200);
   EXPECT_EQ(api().get(path, ann.token).header("content-type"), "image/png");
 }
 
@@ -200,7 +240,10 @@ TEST(Users, KeepTheirOwnDocuments) {
 TEST(Users, AreChangedByAdminsWithinLimits) {
   const Person ann = somebody();
   const auto update = [](const std::string& id, json::object changes, const std::string& token) {
-    json::object form{{"role", "user"}, {"name", "Ann"}, {"email", "ann.new@example.org"}, {"profile_image_url", "/user.png"}};
+    json::object form{{"role", "user"},
+                      {"name", "Ann"},
+                      {"email", "ann.new@example.org"},
+                      {"profile_image_url", "/user.png"}};
     for (auto& [name, value] : changes) form[name] = value;
     return api().post("/api/v1/users/" + id + "/update", token, form);
   };
@@ -210,7 +253,8 @@ TEST(Users, AreChangedByAdminsWithinLimits) {
   EXPECT_EQ(update("01a20ae7-f8e7-7352-9159-d79c3a12e5c4", {}, admin().token).status, 404);
   EXPECT_EQ(update(ann.id, {{"role", "king"}}, admin().token).status, 422);
   const Person deputy = somebody("admin");
-  EXPECT_EQ(update(admin().id, {{"role", "user"}}, deputy.token).status, 403) << "the first admin is protected";
+  EXPECT_EQ(update(admin().id, {{"role", "user"}}, deputy.token).status, 403)
+      << "the first admin is protected";
 }
 
 TEST(Users, AreGivenCreditsExactly) {

@@ -12,8 +12,10 @@ constexpr std::uint64_t kHuge = 256 * 1024 * 1024;
 constexpr const char* kNobody = "01a20ae7-f8e7-7352-9159-d79c3a12e5c4";
 
 std::string filled(std::string path) {
-  for (const auto& [name, value] : {std::pair("{id}", kNobody), std::pair("{name}", "x.png"), std::pair("{attempt}", kNobody), std::pair("{mac}", "00")})
-    if (const auto at = path.find(name); at != std::string::npos) path.replace(at, std::string(name).size(), value);
+  for (const auto& [name, value] : {std::pair("{id}", kNobody), std::pair("{name}", "x.png"),
+                                    std::pair("{attempt}", kNobody), std::pair("{mac}", "00")})
+    if (const auto at = path.find(name); at != std::string::npos)
+      path.replace(at, std::string(name).size(), value);
   return path;
 }
 
@@ -26,7 +28,9 @@ bool is_public(const Operation& operation) {
 
 bool takes_json(const Operation& operation) { return contract().body_type(operation) == "application/json"; }
 
-Call call_of(const Operation& operation) { return {.method = operation.method, .path = filled(operation.path)}; }
+Call call_of(const Operation& operation) {
+  return {.method = operation.method, .path = filled(operation.path)};
+}
 
 template <class F>
 void for_each_operation(F visit) {
@@ -53,13 +57,16 @@ TEST(Refusals, ARoleTooLowIs403) {
   const Person pending = somebody("pending"), user = somebody();
   for_each_operation([&](const Operation& operation) {
     // Keys and sign-up are refused by settings, not by role: people_test.cpp.
-    if (!contract().describes(operation, 403) || operation.path.starts_with("/api/v1/auths/api_key") || is_public(operation)) return;
+    if (!contract().describes(operation, 403) || operation.path.starts_with("/api/v1/auths/api_key") ||
+        is_public(operation))
+      return;
     Call call = call_of(operation);
     call.token = pending.token;
     Answer answer = api().send(call);
     EXPECT_EQ(answer.status, 403);
     EXPECT_EQ(answer.code(), "role_too_low");
-    if (contract().describes(operation, 200) && operation.item->at("tags").at(0) != "FLUX administration") return;
+    if (contract().describes(operation, 200) && operation.item->at("tags").at(0) != "FLUX administration")
+      return;
     call.token = user.token;
     EXPECT_EQ(api().send(call).status, 403);
   });
@@ -92,7 +99,8 @@ TEST(Refusals, ABodyTooLargeIsNotRead) {
     for (const char* expect : {"100-continue", ""}) {
       Call call = call_of(operation);
       if (!is_public(operation)) call.token = admin().token;
-      call.headers = {{"Content-Type", takes_json(operation) ? "application/json" : "multipart/form-data; boundary=b"}};
+      call.headers = {
+          {"Content-Type", takes_json(operation) ? "application/json" : "multipart/form-data; boundary=b"}};
       call.headers.emplace_back("Expect", expect);
       call.announce = kHuge;
       const Answer answer = api().send(call);
@@ -121,7 +129,9 @@ TEST(Refusals, AFormThatIsNoneIs415) {
 
 TEST(Refusals, WhatDoesNotExistIs404) {
   for_each_operation([](const Operation& operation) {
-    if (!contract().describes(operation, 404) || takes_json(operation) || operation.path == "/api/v1/auths/api_key") return;
+    if (!contract().describes(operation, 404) || takes_json(operation) ||
+        operation.path == "/api/v1/auths/api_key")
+      return;
     Call call = call_of(operation);
     call.token = admin().token;
     EXPECT_EQ(api().send(call).status, 404);
@@ -129,11 +139,15 @@ TEST(Refusals, WhatDoesNotExistIs404) {
 }
 
 TEST(Refusals, TheFirstThatAppliesIsTold) {
-  const Answer no_token = api().send({.method = "POST", .path = "/api/v1/flux/text-to-image", .headers = {{"Content-Type", "text/plain"}}, .announce = kHuge});
+  const Answer no_token = api().send({.method = "POST",
+                                      .path = "/api/v1/flux/text-to-image",
+                                      .headers = {{"Content-Type", "text/plain"}},
+                                      .announce = kHuge});
   EXPECT_EQ(no_token.status, 401);
   const Person poor = somebody();
   set_credit(poor, 0);
-  EXPECT_EQ(api().post("/api/v1/flux/text-to-image", poor.token, {{"model", kModel}}).status, 422) << "422 before 402";
+  EXPECT_EQ(api().post("/api/v1/flux/text-to-image", poor.token, {{"model", kModel}}).status, 422)
+      << "422 before 402";
 }
 
 TEST(Refusals, ACookieNeedsAPageOfOurs) {
@@ -143,7 +157,10 @@ TEST(Refusals, ACookieNeedsAPageOfOurs) {
     HeaderList headers = cookie;
     headers.emplace_back("Content-Type", "application/json");
     if (!origin.empty()) headers.emplace_back("Origin", origin);
-    return api().send({.method = "POST", .path = "/api/v1/flux/text-to-image", .body = R"({"model":"x"})", .headers = headers});
+    return api().send({.method = "POST",
+                       .path = "/api/v1/flux/text-to-image",
+                       .body = R"({"model":"x"})",
+                       .headers = headers});
   };
   EXPECT_EQ(api().send({.path = "/api/v1/flux/credits", .headers = cookie}).status, 200);
   EXPECT_EQ(with("https://evil.example").code(), "origin_mismatch");
@@ -166,7 +183,9 @@ std::vector<Wrong> wrong_members() {
     return body;
   };
   const auto edit = [](json::object more) {
-    json::object body{{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "x"}, {"image_url", "https://example.org/a.png"}};
+    json::object body{{"model", "fal-ai/flux-1/dev/image-to-image"},
+                      {"prompt", "x"},
+                      {"image_url", "https://example.org/a.png"}};
     for (auto& [name, value] : more) body[name] = value;
     return body;
   };
@@ -204,8 +223,12 @@ std::vector<Wrong> wrong_members() {
       {"image-to-image", edit({{"image_url", "ftp://example.org/a.png"}}), "body/image_url"},
       {"image-to-image", edit({{"image_url", "https://example.org:22/a.png"}}), "body/image_url"},
       {"image-to-image", edit({{"image_url", "data:image/png;base64,!!!"}}), "body/image_url"},
-      {"multi-image-edit", {{"model", "fal-ai/flux-pro/kontext/multi"}, {"prompt", "x"}, {"image_urls", json::array{}}}, "body/image_urls"},
-      {"multi-image-edit", {{"model", "fal-ai/flux-1/dev"}, {"prompt", "x"}, {"image_urls", {"https://example.org/a.png"}}}, "body/model"},
+      {"multi-image-edit",
+       {{"model", "fal-ai/flux-pro/kontext/multi"}, {"prompt", "x"}, {"image_urls", json::array{}}},
+       "body/image_urls"},
+      {"multi-image-edit",
+       {{"model", "fal-ai/flux-1/dev"}, {"prompt", "x"}, {"image_urls", {"https://example.org/a.png"}}},
+       "body/model"},
   };
 }
 
@@ -219,7 +242,8 @@ TEST(Refusals, EveryWrongMemberIsNamedAndMovesNoCredit) {
     const json::value first = refused.json().at("detail").at(0);
     EXPECT_FALSE(first.at("msg").as_string().empty());
     const bool missing = first.at("type") == "missing";
-    EXPECT_TRUE(missing || first.as_object().contains("input") || first.as_object().contains("ctx")) << "what was received: " << refused.body;
+    EXPECT_TRUE(missing || first.as_object().contains("input") || first.as_object().contains("ctx"))
+        << "what was received: " << refused.body;
   }
   EXPECT_EQ(balance(ann), 100);
   EXPECT_EQ(api().get("/api/v1/flux/history", ann.token).json().at("total"), 0);
@@ -227,12 +251,14 @@ TEST(Refusals, EveryWrongMemberIsNamedAndMovesNoCredit) {
 
 TEST(Refusals, AllWrongMembersAreNamedAtOnce) {
   const Person ann = somebody();
-  const Answer refused = api().post("/api/v1/flux/text-to-image", ann.token, {{"model", kModel}, {"prompt", ""}, {"num_images", 99}, {"sed", 1}});
+  const Answer refused = api().post("/api/v1/flux/text-to-image", ann.token,
+                                    {{"model", kModel}, {"prompt", ""}, {"num_images", 99}, {"sed", 1}});
   EXPECT_EQ(refused.json().at("detail").as_array().size(), 3u) << refused.body;
 }
 
 TEST(Refusals, AnUnknownModelNamesTheNearest) {
-  const Answer refused = api().post("/api/v1/flux/text-to-image", admin().token, {{"model", "fal-ai/flux-1/shnell"}, {"prompt", "x"}});
+  const Answer refused = api().post("/api/v1/flux/text-to-image", admin().token,
+                                    {{"model", "fal-ai/flux-1/shnell"}, {"prompt", "x"}});
   EXPECT_NE(refused.body.find("fal-ai/flux-1/schnell"), std::string::npos) << refused.body;
 }
 
@@ -242,7 +268,11 @@ TEST(Refusals, AMemberOfTheOriginalIsDroppedWhenItIsTheOriginalsDefault) {
   body["safety_tolerance"] = "2";
   body["aspect_ratio"] = nullptr;
   // The model lacks these, so the contract does not describe them; the original's clients send them always.
-  const Answer dropped = api().send({.method = "POST", .path = "/api/v1/flux/text-to-image", .token = ann.token, .json = body, .off_contract = true});
+  const Answer dropped = api().send({.method = "POST",
+                                     .path = "/api/v1/flux/text-to-image",
+                                     .token = ann.token,
+                                     .json = body,
+                                     .off_contract = true});
   EXPECT_EQ(dropped.status, 200) << dropped.body;
   body["safety_tolerance"] = "5";
   EXPECT_EQ(first_loc(api().post("/api/v1/flux/text-to-image", ann.token, body)), "body/safety_tolerance");
@@ -250,12 +280,14 @@ TEST(Refusals, AMemberOfTheOriginalIsDroppedWhenItIsTheOriginalsDefault) {
 
 TEST(Refusals, HistoryAndKeysHaveLimits) {
   const Person ann = somebody();
-  for (const char* query : {"page=0", "limit=0", "limit=101", "limit=abc", "status=success", "cursor=newest"}) {
+  for (const char* query :
+       {"page=0", "limit=0", "limit=101", "limit=abc", "status=success", "cursor=newest"}) {
     const Answer refused = api().get(std::string("/api/v1/flux/history?") + query, ann.token);
     EXPECT_EQ(refused.status, 422) << query;
   }
   EXPECT_EQ(api().get("/api/v1/flux/history?page=102&limit=100", ann.token).code(), "use_cursor");
-  const Answer key = api().post("/api/v1/flux/text-to-image", ann.token, text_body("x"), {{"Idempotency-Key", std::string(256, 'k')}});
+  const Answer key = api().post("/api/v1/flux/text-to-image", ann.token, text_body("x"),
+                                {{"Idempotency-Key", std::string(256, 'k')}});
   EXPECT_EQ(first_loc(key), "header/Idempotency-Key");
 }
 

@@ -10,6 +10,7 @@
 namespace fluxgate::integration {
 
 // What does not fit, each with its place ("/data/0/status: …"); empty when all fits. `root` resolves $ref.
-std::vector<std::string> misfits(const boost::json::value& value, const boost::json::value& schema, const boost::json::value& root);
+std::vector<std::string> misfits(const boost::json::value& value, const boost::json::value& schema,
+                                 const boost::json::value& root);
 
 }  // namespace fluxgate::integration

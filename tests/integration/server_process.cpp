@@ -25,7 +25,8 @@ std::string read_file(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment, const std::string& log) {
+pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+            const std::string& log) {
   std::vector<std::string> words{FLUXGATE_BINARY};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> settings;
@@ -45,7 +46,8 @@ pid_t spawn(const std::vector<std::string>& arguments, const std::map<std::strin
   pid_t pid = -1;
   const int failed = ::posix_spawn(&pid, argv.front(), &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw std::runtime_error(fmt::format("{} cannot be started: {}", FLUXGATE_BINARY, std::strerror(failed)));
+  if (failed != 0)
+    throw std::runtime_error(fmt::format("{} cannot be started: {}", FLUXGATE_BINARY, std::strerror(failed)));
   return pid;
 }
 
@@ -58,7 +60,8 @@ int exit_code_of(pid_t pid) {
 
 }  // namespace
 
-TempFolder::TempFolder() : path_(std::filesystem::temp_directory_path() / ("fluxgate-integration-" + crypto::random_hex(8))) {
+TempFolder::TempFolder()
+    : path_(std::filesystem::temp_directory_path() / ("fluxgate-integration-" + crypto::random_hex(8))) {
   std::filesystem::create_directories(path_);
 }
 
@@ -83,8 +86,11 @@ Finished run_program(const std::vector<std::string>& arguments) {
   return {code, read_file(log)};
 }
 
-ServerProcess::ServerProcess(std::filesystem::path data_folder, std::vector<std::string> arguments, Environment environment)
-    : folder_(std::move(data_folder)), arguments_(std::move(arguments)), environment_(std::move(environment)) {}
+ServerProcess::ServerProcess(std::filesystem::path data_folder, std::vector<std::string> arguments,
+                             Environment environment)
+    : folder_(std::move(data_folder)),
+      arguments_(std::move(arguments)),
+      environment_(std::move(environment)) {}
 
 ServerProcess::~ServerProcess() {
   if (pid_ > 0) kill();

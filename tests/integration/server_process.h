@@ -38,14 +38,15 @@ class ServerProcess {
  public:
   using Environment = std::map<std::string, std::string>;
   // The program inherits nothing of the test's own environment but PATH, and what `environment` sets.
-  ServerProcess(std::filesystem::path data_folder, std::vector<std::string> arguments, Environment environment);
+  ServerProcess(std::filesystem::path data_folder, std::vector<std::string> arguments,
+                Environment environment);
   ~ServerProcess();
 
   // Starts and waits until /health answers. Throws with the log when it does not.
   void start();
-  void kill();                 // SIGKILL, and waits for the end
-  void terminate();            // SIGTERM
-  int stop();                  // SIGTERM, and waits; the exit code
+  void kill();       // SIGKILL, and waits for the end
+  void terminate();  // SIGTERM
+  int stop();        // SIGTERM, and waits; the exit code
   const std::string& base_url() const { return base_url_; }
   std::string log() const;
 

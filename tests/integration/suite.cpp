@@ -16,10 +16,12 @@ class Suite final : public testing::Environment {
  public:
   void SetUp() override {
     crypto::initialise();
-    server_ = std::make_unique<ServerProcess>(folder_.path(), std::vector<std::string>{"--sandbox", "--sandbox-tiny", "--sandbox-latency", "0"},
-                                              ServerProcess::Environment{{"DEFAULT_USER_ROLE", "user"}, {"CREDIT_DEFAULT_CREDIT", "100"}});
+    server_ = std::make_unique<ServerProcess>(
+        folder_.path(), std::vector<std::string>{"--sandbox", "--sandbox-tiny", "--sandbox-latency", "0"},
+        ServerProcess::Environment{{"DEFAULT_USER_ROLE", "user"}, {"CREDIT_DEFAULT_CREDIT", "100"}});
     server_->start();
-    contract_ = std::make_unique<Contract>(Client(server_->base_url(), nullptr).get("/api/openapi.json").json());
+    contract_ =
+        std::make_unique<Contract>(Client(server_->base_url(), nullptr).get("/api/openapi.json").json());
     client_ = std::make_unique<Client>(server_->base_url(), contract_.get());
     onboarding_ = client_->get("/api/config").json().at("onboarding") == json::value(true);
     admin_ = sign_up("admin@example.org");
@@ -35,7 +37,8 @@ class Suite final : public testing::Environment {
   }
 
   Person sign_up(const std::string& email) {
-    const Answer answer = client_->post("/api/v1/auths/signup", "", {{"name", "Somebody"}, {"email", email}, {"password", kPassword}});
+    const Answer answer = client_->post("/api/v1/auths/signup", "",
+                                        {{"name", "Somebody"}, {"email", email}, {"password", kPassword}});
     if (answer.status != 200) throw std::runtime_error("sign-up: " + answer.body);
     const json::value body = answer.json();
     return {std::string(body.at("id").as_string()), email, std::string(body.at("token").as_string())};
@@ -65,7 +68,8 @@ void append_chunk(std::string& out, std::string_view type, const std::string& da
   std::string body(type);
   body += data;
   out += body;
-  append_u32(out, static_cast<std::uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()))));
+  append_u32(out, static_cast<std::uint32_t>(::crc32(0, reinterpret_cast<const Bytef*>(body.data()),
+                                                     static_cast<uInt>(body.size()))));
 }
 
 std::string png_with(int width, int height, const std::string& extra_chunk) {
@@ -80,7 +84,8 @@ std::string png_with(int width, int height, const std::string& extra_chunk) {
   }
   uLongf size = compressBound(rows.size());
   std::string packed(size, '\0');
-  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(rows.data()), rows.size());
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(rows.data()),
+           rows.size());
   packed.resize(size);
 
   std::string header;
@@ -106,17 +111,22 @@ Person somebody(const std::string& role) {
   static int count = 0;
   const Person person = suite->sign_up(fmt::format("user{}@example.org", ++count));
   if (role == "user") return person;
-  const Answer changed = api().post(fmt::format("/api/v1/users/{}/update", person.id), admin().token,
-                                    {{"role", role}, {"name", "Somebody"}, {"email", person.email}, {"profile_image_url", "/user.png"}});
+  const Answer changed = api().post(
+      fmt::format("/api/v1/users/{}/update", person.id), admin().token,
+      {{"role", role}, {"name", "Somebody"}, {"email", person.email}, {"profile_image_url", "/user.png"}});
   EXPECT_EQ(changed.status, 200) << changed.body;
   // A change of role ends tokens.
-  const Answer again = api().post("/api/v1/auths/signin", "", {{"email", person.email}, {"password", kPassword}});
+  const Answer again =
+      api().post("/api/v1/auths/signin", "", {{"email", person.email}, {"password", kPassword}});
   EXPECT_EQ(again.status, 200) << again.body;
   return {person.id, person.email, std::string(again.json().at("token").as_string())};
 }
 
 void set_credit(const Person& person, double credit) {
-  EXPECT_EQ(api().put(fmt::format("/api/v1/users/{}/credit", person.id), admin().token, {{"credit", credit}}).status, 204);
+  EXPECT_EQ(api()
+                .put(fmt::format("/api/v1/users/{}/credit", person.id), admin().token, {{"credit", credit}})
+                .status,
+            204);
 }
 
 double balance(const Person& person) {
@@ -138,7 +148,8 @@ json::object ended(const Client& client, const Person& person, const std::string
     const Answer answer = client.get("/api/v1/flux/task/" + id, person.token);
     if (answer.status != 200) return false;
     task = answer.json().as_object();
-    return task.at("status") == "SUCCESS" || task.at("status") == "FAILED" || task.at("status") == "CANCELLED";
+    return task.at("status") == "SUCCESS" || task.at("status") == "FAILED" ||
+           task.at("status") == "CANCELLED";
   });
   EXPECT_TRUE(over) << "the task did not end: " << json::serialize(task);
   return task;
@@ -155,8 +166,10 @@ std::string png_of_bytes(std::size_t bytes) {
 }
 
 std::string uploaded(const Person& person) {
-  const Answer answer =
-      api().send({.method = "POST", .path = "/api/v1/flux/upload-image", .token = person.token, .parts = {{"file", "a.png", png(300, 300), "image/png"}}});
+  const Answer answer = api().send({.method = "POST",
+                                    .path = "/api/v1/flux/upload-image",
+                                    .token = person.token,
+                                    .parts = {{"file", "a.png", png(300, 300), "image/png"}}});
   EXPECT_EQ(answer.status, 200) << answer.body;
   return answer.status == 200 ? std::string(answer.json().at("url").as_string()) : "";
 }

@@ -30,7 +30,8 @@ void set_credit(const Person& person, double credit);
 double balance(const Person& person);
 
 // A submit that must work; the task's id.
-std::string submit(const Person& person, boost::json::object body, const std::string& endpoint = "text-to-image");
+std::string submit(const Person& person, boost::json::object body,
+                   const std::string& endpoint = "text-to-image");
 boost::json::object text_body(std::string prompt);
 // The task once it has ended (or `until` holds), as its owner sees it.
 boost::json::object ended(const Client& client, const Person& person, const std::string& id);

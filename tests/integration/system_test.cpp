@@ -38,9 +38,11 @@ TEST(System, LeadsToTheDocumentation) {
   EXPECT_EQ(page.status, 200);
   EXPECT_NE(page.body.find("/api/v1/flux/text-to-image"), std::string::npos);
   const Answer document = api().get("/api/openapi.json");
-  const Answer again = api().send({.path = "/api/openapi.json", .headers = {{"If-None-Match", document.header("etag")}}});
+  const Answer again =
+      api().send({.path = "/api/openapi.json", .headers = {{"If-None-Match", document.header("etag")}}});
   EXPECT_EQ(again.status, 304);
-  EXPECT_TRUE(document.json().at("components").at("schemas").as_object().contains("fal-ai.flux-1.dev.text_to_image"));
+  EXPECT_TRUE(
+      document.json().at("components").at("schemas").as_object().contains("fal-ai.flux-1.dev.text_to_image"));
 }
 
 TEST(System, UnknownPathsAreNotFoundInJson) {
@@ -56,7 +58,8 @@ TEST(System, AKnownPathWithAnotherMethodNamesTheRightOnes) {
   const Answer answer = api().send({.method = "PUT", .path = "/api/v1/flux/task/x", .off_contract = true});
   EXPECT_EQ(answer.status, 405);
   const std::string allow = answer.header("allow");
-  for (const char* method : {"GET", "HEAD", "DELETE", "OPTIONS"}) EXPECT_NE(allow.find(method), std::string::npos) << allow;
+  for (const char* method : {"GET", "HEAD", "DELETE", "OPTIONS"})
+    EXPECT_NE(allow.find(method), std::string::npos) << allow;
 }
 
 TEST(System, HeadIsGetWithoutTheBody) {
@@ -67,15 +70,18 @@ TEST(System, HeadIsGetWithoutTheBody) {
 }
 
 TEST(System, SpeaksTheCallersLanguage) {
-  const Answer english = api().send({.path = "/api/v1/flux/models", .headers = {{"Accept-Language", "de, en;q=0.8"}}});
-  const Answer chinese = api().send({.path = "/api/v1/flux/models", .headers = {{"Accept-Language", "zh-CN,zh;q=0.9"}}});
+  const Answer english =
+      api().send({.path = "/api/v1/flux/models", .headers = {{"Accept-Language", "de, en;q=0.8"}}});
+  const Answer chinese =
+      api().send({.path = "/api/v1/flux/models", .headers = {{"Accept-Language", "zh-CN,zh;q=0.9"}}});
   EXPECT_EQ(english.code(), chinese.code());
   EXPECT_NE(english.json().at("detail"), chinese.json().at("detail"));
   EXPECT_EQ(chinese.header("content-language"), "zh-CN");
 }
 
 TEST(System, TakesOverARequestIdAndGivesOneOtherwise) {
-  EXPECT_EQ(api().send({.path = "/health", .headers = {{"X-Request-Id", "mine-1"}}}).header("x-request-id"), "mine-1");
+  EXPECT_EQ(api().send({.path = "/health", .headers = {{"X-Request-Id", "mine-1"}}}).header("x-request-id"),
+            "mine-1");
   EXPECT_FALSE(api().get("/health").header("x-request-id").empty());
 }
 

@@ -31,16 +31,17 @@ TEST(HistoryQuery, ReachesByPagesToRowTenThousandAndNoFurther) {
 }
 
 TEST(HistoryQuery, TakesACursorInsteadOfAPage) {
-  const auto query = read_history_query(history({{"page", "900"}, {"limit", "100"}, {"cursor", "01a20ae7-f8e7-7352-9159-d79c3a12e5c4"}}));
+  const auto query = read_history_query(
+      history({{"page", "900"}, {"limit", "100"}, {"cursor", "01a20ae7-f8e7-7352-9159-d79c3a12e5c4"}}));
   ASSERT_TRUE(query);
   EXPECT_EQ(query->offset, 0);
   EXPECT_EQ(query->cursor, "01a20ae7-f8e7-7352-9159-d79c3a12e5c4");
 }
 
 TEST(HistoryQuery, NamesTheParameterThatIsWrong) {
-  const std::pair<const char*, const char*> wrong[] = {{"page", "0"},     {"page", "-1"},   {"page", "1.5"}, {"page", "9999999"},
-                                                       {"limit", "0"},    {"limit", "101"}, {"limit", "x"},  {"status", "success"},
-                                                       {"cursor", "newest"}};
+  const std::pair<const char*, const char*> wrong[] = {
+      {"page", "0"},    {"page", "-1"}, {"page", "1.5"},       {"page", "9999999"}, {"limit", "0"},
+      {"limit", "101"}, {"limit", "x"}, {"status", "success"}, {"cursor", "newest"}};
   for (const auto& [name, value] : wrong) {
     const auto query = read_history_query(history({{name, value}}));
     ASSERT_FALSE(query) << name << "=" << value;
@@ -57,7 +58,8 @@ TEST(IdempotencyKey, IsUpTo255PrintableCharacters) {
   EXPECT_EQ(read_idempotency_key(request), "");
   request.headers["idempotency-key"] = std::string(255, '~');
   EXPECT_EQ(read_idempotency_key(request), std::string(255, '~'));
-  for (const std::string& wrong : {std::string(256, 'a'), std::string("tab\there"), std::string("schlüssel")}) {
+  for (const std::string& wrong :
+       {std::string(256, 'a'), std::string("tab\there"), std::string("schlüssel")}) {
     request.headers["idempotency-key"] = wrong;
     const auto key = read_idempotency_key(request);
     ASSERT_FALSE(key) << wrong;

@@ -13,19 +13,23 @@ using tasks::TaskView;
 
 TEST(FluxWords, EveryStateHasTheWordOfTheOriginal) {
   const std::map<TaskState, std::string> words = {
-      {TaskState::queued, "PENDING"},     {TaskState::submitting, "PENDING"}, {TaskState::unknown, "PENDING"},
-      {TaskState::running, "IN_QUEUE"},   {TaskState::storing, "IN_PROGRESS"}, {TaskState::succeeded, "SUCCESS"},
-      {TaskState::failed, "FAILED"},      {TaskState::cancelled, "CANCELLED"}};
-  for (TaskState state : tasks::kAllTaskStates) EXPECT_EQ(flux_word(state, false), words.at(state)) << tasks::name(state);
+      {TaskState::queued, "PENDING"},      {TaskState::submitting, "PENDING"},
+      {TaskState::unknown, "PENDING"},     {TaskState::running, "IN_QUEUE"},
+      {TaskState::storing, "IN_PROGRESS"}, {TaskState::succeeded, "SUCCESS"},
+      {TaskState::failed, "FAILED"},       {TaskState::cancelled, "CANCELLED"}};
+  for (TaskState state : tasks::kAllTaskStates)
+    EXPECT_EQ(flux_word(state, false), words.at(state)) << tasks::name(state);
   EXPECT_EQ(flux_word(TaskState::running, true), "IN_PROGRESS");
 }
 
 TEST(FluxWords, AFilterFindsEveryStateThatMayShowItsWord) {
-  EXPECT_EQ(states_of_flux_word("PENDING"), (std::vector{TaskState::queued, TaskState::submitting, TaskState::unknown}));
+  EXPECT_EQ(states_of_flux_word("PENDING"),
+            (std::vector{TaskState::queued, TaskState::submitting, TaskState::unknown}));
   EXPECT_EQ(states_of_flux_word("IN_QUEUE"), std::vector{TaskState::running});
   EXPECT_EQ(states_of_flux_word("IN_PROGRESS"), (std::vector{TaskState::running, TaskState::storing}));
   EXPECT_EQ(states_of_flux_word("SUCCESS"), std::vector{TaskState::succeeded});
-  for (const char* word : {"success", "", "SUCCEEDED", "queued"}) EXPECT_FALSE(states_of_flux_word(word)) << word;
+  for (const char* word : {"success", "", "SUCCEEDED", "queued"})
+    EXPECT_FALSE(states_of_flux_word(word)) << word;
 }
 
 class FluxTaskJson : public testing::Test {
@@ -54,8 +58,9 @@ TEST_F(FluxTaskJson, ShowsTheMembersOfTheOriginalFirst) {
   const json::object body = show();
   std::string names;
   for (const auto& [name, value] : body) names += std::string(name) + " ";
-  EXPECT_TRUE(names.starts_with("id status model task_type prompt image_url cloud_image_url queue_position generation_time "
-                                "error_message created_at updated_at completed_at "))
+  EXPECT_TRUE(names.starts_with(
+      "id status model task_type prompt image_url cloud_image_url queue_position generation_time "
+      "error_message created_at updated_at completed_at "))
       << names;
   EXPECT_EQ(body.at("created_at"), "2026-09-21T14:13:20.123000");
   EXPECT_TRUE(body.at("image_url").is_null());
@@ -64,7 +69,15 @@ TEST_F(FluxTaskJson, ShowsTheMembersOfTheOriginalFirst) {
 
 TEST_F(FluxTaskJson, ShowsEveryImageAndTheFirstTwiceAsTheOriginalDid) {
   view_.task.state = TaskState::succeeded;
-  view_.files = {{.position = 0, .file_id = "f0", .name = "a.png", .mime = "image/png", .seed = "7", .sha256 = "aa", .size = 3, .width = 4, .height = 5},
+  view_.files = {{.position = 0,
+                  .file_id = "f0",
+                  .name = "a.png",
+                  .mime = "image/png",
+                  .seed = "7",
+                  .sha256 = "aa",
+                  .size = 3,
+                  .width = 4,
+                  .height = 5},
                  {.position = 1, .file_id = "f1", .name = "b.png", .mime = "image/png", .flagged = true}};
   const json::object body = show(Language::en, "https://flux.example");
   ASSERT_EQ(body.at("images").as_array().size(), 2u);
@@ -96,7 +109,8 @@ TEST_F(FluxTaskJson, SaysInTheCallersLanguageWhyATaskFailed) {
   view_.task.error_param = "prompt";
   view_.task.error_message = {"Refused.", "被拒绝。"};
   EXPECT_EQ(show().at("error_message"), "Refused.");
-  EXPECT_EQ(show(Language::zh).at("error"), (json::value{{"code", "content_policy"}, {"param", "prompt"}, {"message", "被拒绝。"}}));
+  EXPECT_EQ(show(Language::zh).at("error"),
+            (json::value{{"code", "content_policy"}, {"param", "prompt"}, {"message", "被拒绝。"}}));
 }
 
 TEST_F(FluxTaskJson, HidesAStalePlaceInTheQueueOnceItHasEnded) {

@@ -14,8 +14,10 @@ namespace json = boost::json;
 
 TEST(ParseYaml, ReadsTheJsonTypesAnchorsAndMerges) {
   const json::object value = parse_yaml(
-      "a: 1\nb: \"1\"\nc: 1.5\nd: true\ne: ~\nf: [x, {y: z}]\ng: &g {p: 1, q: 2}\nh: {<<: *g, q: 3}\ni: *g\nj: |\n  two\n  lines\n");
-  EXPECT_EQ(json::value(value), json::parse(R"({"a":1,"b":"1","c":1.5,"d":true,"e":null,"f":["x",{"y":"z"}],"g":{"p":1,"q":2},
+      "a: 1\nb: \"1\"\nc: 1.5\nd: true\ne: ~\nf: [x, {y: z}]\ng: &g {p: 1, q: 2}\nh: {<<: *g, q: 3}\ni: "
+      "*g\nj: |\n  two\n  lines\n");
+  EXPECT_EQ(json::value(value),
+            json::parse(R"({"a":1,"b":"1","c":1.5,"d":true,"e":null,"f":["x",{"y":"z"}],"g":{"p":1,"q":2},
                                                "h":{"p":1,"q":3},"i":{"p":1,"q":2},"j":"two\nlines\n"})"));
   EXPECT_THROW(parse_yaml("a: [1"), std::runtime_error);
   EXPECT_THROW(parse_yaml("just text"), std::runtime_error);
@@ -71,12 +73,17 @@ TEST_F(OpenApi, ShowsTheParametersOfEveryModelForItsEndpoints) {
   const json::object& text = schemas.at("fal-ai.flux-pro.kontext.text_to_image").as_object();
   EXPECT_FALSE(text.at("properties").as_object().contains("image_url"));  // that endpoint omits it
   EXPECT_EQ(text.at("required"), (json::array{"model", "prompt"}));
-  EXPECT_TRUE(schemas.at("fal-ai.flux-pro.kontext.image_to_image").at("properties").as_object().contains("image_url"));
+  EXPECT_TRUE(schemas.at("fal-ai.flux-pro.kontext.image_to_image")
+                  .at("properties")
+                  .as_object()
+                  .contains("image_url"));
   EXPECT_EQ(text.at("properties").at("model"), (json::value{{"const", "fal-ai/flux-pro/kontext"}}));
   std::size_t offered = 0;
-  for (const catalogue::Model* model : catalogue_->get()->models("flux")) offered += model->descriptor().at("endpoints").as_array().size();
+  for (const catalogue::Model* model : catalogue_->get()->models("flux"))
+    offered += model->descriptor().at("endpoints").as_array().size();
   std::size_t listed = 0;
-  for (const char* body : {"TextToImage", "ImageToImage", "MultiImageEdit"}) listed += schemas.at(body).at("anyOf").as_array().size();
+  for (const char* body : {"TextToImage", "ImageToImage", "MultiImageEdit"})
+    listed += schemas.at(body).at("anyOf").as_array().size();
   EXPECT_EQ(listed, offered);
 }
 
@@ -99,7 +106,9 @@ TEST(DocsPage, NamesEveryOperationAndRunsNothing) {
   EXPECT_EQ(page.find("https://"), std::string::npos);
 }
 
-TEST(DocsPage, EscapesWhatItShows) { EXPECT_EQ(html_escaped("<a href=\"x\">&</a>"), "&lt;a href=&quot;x&quot;&gt;&amp;&lt;/a&gt;"); }
+TEST(DocsPage, EscapesWhatItShows) {
+  EXPECT_EQ(html_escaped("<a href=\"x\">&</a>"), "&lt;a href=&quot;x&quot;&gt;&amp;&lt;/a&gt;");
+}
 
 }  // namespace
 }  // namespace fluxgate::api

@@ -23,7 +23,8 @@ class WholeApiTest : public PeopleTest {
     client_ = net::make_http_client(io_, {});
     engine_ = std::make_unique<tasks::Engine>(
         io_.get_executor(),
-        tasks::EngineParts{*database_, *files_, *client_, hub_, *catalogue_, accounts_, progress_, clock_, {}},
+        tasks::EngineParts{
+            *database_, *files_, *client_, hub_, *catalogue_, accounts_, progress_, clock_, {}},
         tasks::EngineOptions{.node_id = "test", .hook_secret = std::string(32, 'h')});
     tasks_ = tasks::make_tasks(
         {*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, draining_, {}});
@@ -31,7 +32,8 @@ class WholeApiTest : public PeopleTest {
     Parts parts{*tasks_, *files_, *database_, hub_, *catalogue_, accounts_, *identity_, clock_, *engine_};
     parts.info.version = "1.2.3";
     parts.catalogue_changed = [this] {
-      const auto settings = database_->read_now([this](db::Tx& tx) { return accounts_.settings(tx, "flux"); });
+      const auto settings =
+          database_->read_now([this](db::Tx& tx) { return accounts_.settings(tx, "flux"); });
       catalogue_->set(catalogue::load("", settings->model_credits).catalogue);
     };
     add_routes(router_, std::move(parts));

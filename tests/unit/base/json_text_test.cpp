@@ -17,7 +17,9 @@ TEST(JsonText, WritesNumbersAsPeopleDo) {
 }
 
 TEST(JsonText, ReadsBackAsTheSameValue) {
-  const json::value value{{"text", "quote \" back \\ line \n 中文 \x01"}, {"list", {1, nullptr, true, {{"deep", 0.1}}}}, {"empty", json::object{}}};
+  const json::value value{{"text", "quote \" back \\ line \n 中文 \x01"},
+                          {"list", {1, nullptr, true, {{"deep", 0.1}}}},
+                          {"empty", json::object{}}};
   EXPECT_EQ(json::parse(json_text(value)), value);
   EXPECT_EQ(json::parse(json_text(0.1)).as_double(), 0.1);
 }
