@@ -1,13 +1,14 @@
 // From files to a checked catalogue.
 #include <filesystem>
 #include <fstream>
-#include <span>
 
 #include <fmt/format.h>
 
 #include "base/crypto.h"
 #include "base/embedded.h"
+#include "catalogue/layer.h"
 #include "catalogue/model.h"
+#include "catalogue/nearest.h"
 #include "catalogue/refusals.h"
 
 namespace fluxgate {
@@ -17,146 +18,138 @@ std::span<const EmbeddedFile> embedded_catalogue();
 namespace fluxgate::catalogue {
 namespace {
 
+namespace fs = std::filesystem;
 namespace json = boost::json;
 
 constexpr std::uintmax_t kFileBytesMax = 256 * 1024;
+constexpr std::size_t kFilesMax = 1'000;
+constexpr std::size_t kAlternativesMax = 3;
+
+using Models = std::map<std::string, std::shared_ptr<DescribedModel>, std::less<>>;
 
 class LoadedCatalogue final : public Catalogue {
  public:
+  explicit LoadedCatalogue(Models models) : by_id_(std::move(models)) {
+    crypto::Sha256 hash;
+    for (const auto& [id, model] : by_id_) hash.update(json::serialize(model->descriptor()));
+    etag_ = crypto::hex(hash.finish()).substr(0, 20);
+  }
+
   const Model* find(std::string_view id) const override {
-    auto found = by_id_.find(id);
+    const auto found = by_id_.find(id);
     return found == by_id_.end() ? nullptr : found->second.get();
   }
   Result<const Model*> require(std::string_view provider, std::string_view id) const override {
     const Model* model = find(id);
     if (model && model->provider() == provider) return model;
     std::vector<std::string> known;
-    for (const auto& [name, each] : by_id_)
-      if (each->provider() == provider) known.push_back(name);
-    return fail(Error::invalid(refuse::unknown_model(json::value(id), nearest(id, known))));
+    for (const Model* each : models(provider)) known.push_back(each->id());
+    return fail(Error::invalid(refuse::unknown_model(id, nearest(id, known))));
   }
   std::vector<const Model*> models(std::string_view provider) const override {
     std::vector<const Model*> list;
-    for (const auto& [name, model] : by_id_)
+    for (const auto& [id, model] : by_id_)
       if (provider.empty() || model->provider() == provider) list.push_back(model.get());
     return list;
   }
   const std::string& etag() const override { return etag_; }
 
-  void add(std::shared_ptr<const Model> model) { by_id_[model->id()] = std::move(model); }
-  void seal() {
-    crypto::Sha256 hash;
-    for (const auto& [name, model] : by_id_) hash.update(json::serialize(model->descriptor()));
-    etag_ = crypto::hex(hash.finish()).substr(0, 20);
-  }
-
  private:
-  std::map<std::string, std::shared_ptr<const Model>, std::less<>> by_id_;
+  Models by_id_;
   std::string etag_;
 };
 
-// "shared.json" of a provider's folder: named schema parts, and what the original's endpoints knew.
-struct Shared {
-  json::object parts;
-  OriginalMembers original;
-};
-
-// Replaces "$use": "name" by the named part; members beside it win.
-void resolve(json::value& value, const json::object& parts, const std::string& pointer, Schema::Problems& problems) {
-  if (auto* list = value.if_array())
-    for (auto& item : *list) resolve(item, parts, pointer, problems);
-  auto* object = value.if_object();
-  if (!object) return;
-  if (auto* use = object->if_contains("$use")) {
-    std::string name = use->is_string() ? std::string(use->as_string()) : "";
-    auto* part = parts.if_contains(name);
-    if (!part || !part->is_object()) {
-      problems.emplace_back(pointer, fmt::format("$use names \"{}\", which shared.json lacks", name));
-      return;
-    }
-    json::object merged = part->as_object();
-    for (auto& [member, own] : *object)
-      if (member != "$use") merged[member] = own;
-    *object = std::move(merged);
+// Files in the order of their names, so that problems come in a stable order.
+void read_folder(const std::string& folder, Layer& layer, std::vector<Problem>& problems) {
+  std::error_code error;
+  if (!fs::exists(folder, error)) return;
+  std::vector<fs::path> files;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code unknown;
+    if (entry->is_regular_file(unknown) && entry->path().extension() == ".json")
+      files.push_back(entry->path());
   }
-  for (auto& [name, child] : *object) resolve(child, parts, pointer + "/" + std::string(name), problems);
+  if (error) problems.push_back({folder, "/", "cannot be read: " + error.message()});
+  if (files.size() > kFilesMax) {
+    problems.push_back({folder, "/", fmt::format("has more than {} files", kFilesMax)});
+    return;
+  }
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files) {
+    std::ifstream in(file, std::ios::binary);
+    std::string text(kFileBytesMax + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (!in.eof() && text.size() <= kFileBytesMax)
+      problems.push_back({file.string(), "/", "cannot be read"});
+    else if (text.size() > kFileBytesMax)
+      problems.push_back({file.string(), "/", "is larger than 256 KiB"});
+    else
+      layer.add(file.string(), text, problems);
+  }
 }
 
-class Loader {
- public:
-  explicit Loader(const std::map<std::string, Credits>& prices) : prices_(prices) {}
-
-  void file(const std::string& name, std::string_view text) {
-    boost::system::error_code error;
-    json::parse_options options;
-    options.max_depth = 16;
-    json::value value = json::parse(text, error, {}, options);
-    if (error || !value.is_object()) return problem(name, "", error ? "is no JSON: " + error.message() : "must be a JSON object");
-    if (name.ends_with("shared.json")) return shared(std::move(value.as_object()));
-    descriptor(name, std::move(value));
+void compile_layer(const Layer& layer, Models& models, std::vector<Problem>& problems) {
+  for (const auto& [id, source] : layer.sources()) {
+    const std::size_t before = problems.size();
+    const json::object text = layer.resolved(id, problems);
+    if (problems.size() > before) continue;
+    const auto* provider = text.if_contains("provider");
+    Problems found;
+    auto model = DescribedModel::compile(
+        text,
+        layer.original(provider && provider->is_string() ? std::string_view(provider->as_string()) : ""),
+        found);
+    for (auto& [where, what] : found) problems.push_back({source.file, where, what});
+    if (found.empty()) models[id] = std::move(model);
   }
+}
 
-  void folder(const std::string& path) {
-    std::error_code error;
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error))
-      if (entry.is_regular_file(error) && entry.path().extension() == ".json") files.push_back(entry.path());
-    std::sort(files.begin(), files.end());
-    for (const auto& each : files) {
-      if (std::filesystem::file_size(each, error) > kFileBytesMax) {
-        problem(each.string(), "", "is larger than 256 KiB");
-        continue;
-      }
-      std::ifstream in(each, std::ios::binary);
-      file(each.string(), std::string((std::istreambuf_iterator<char>(in)), {}));
+std::size_t common_beginning(std::string_view a, std::string_view b) {
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
+
+// For each endpoint that a model does not serve, those that do and are nearest to it by name.
+void name_alternatives(Models& models) {
+  std::map<std::string, std::vector<const Model*>> serving;  // "provider endpoint"
+  for (const auto& [id, model] : models)
+    for (const std::string& endpoint : model->endpoints())
+      serving[model->provider() + " " + endpoint].push_back(model.get());
+  for (const auto& [id, model] : models)
+    for (auto& [key, others] : serving) {
+      const std::string endpoint = key.substr(key.find(' ') + 1);
+      if (!key.starts_with(model->provider() + " ") || !model->upstream_path(endpoint).empty()) continue;
+      std::vector<const Model*> best = others;
+      std::sort(best.begin(), best.end(), [&own = id](const Model* a, const Model* b) {
+        const std::size_t first = common_beginning(a->id(), own), second = common_beginning(b->id(), own);
+        return first != second ? first > second : a->id() < b->id();
+      });
+      std::vector<std::string> ids;
+      for (std::size_t i = 0; i < std::min(best.size(), kAlternativesMax); ++i) ids.push_back(best[i]->id());
+      model->name_alternatives(endpoint, std::move(ids));
     }
-  }
-
-  Loaded finish() {
-    for (const auto& [id, price] : prices_)
-      if (auto model = models_.find(id); model != models_.end()) model->second->override_price(price);
-    auto catalogue = std::make_shared<LoadedCatalogue>();
-    for (auto& [id, model] : models_) catalogue->add(model);
-    catalogue->seal();
-    Loaded loaded;
-    loaded.problems = std::move(problems_);
-    if (loaded.problems.empty()) loaded.catalogue = std::move(catalogue);
-    return loaded;
-  }
-
- private:
-  void problem(const std::string& file, std::string where, std::string what) {
-    problems_.push_back({file, where.empty() ? "/" : std::move(where), std::move(what)});
-  }
-  void shared(json::object source) {
-    if (auto* parts = source.if_contains("parts"); parts && parts->is_object()) shared_.parts = parts->as_object();
-    if (auto* original = source.if_contains("original"); original && original->is_object())
-      for (auto& [endpoint, members] : original->as_object()) shared_.original[std::string(endpoint)] = members.as_object();
-  }
-  void descriptor(const std::string& name, json::value value) {
-    Schema::Problems found;
-    resolve(value, shared_.parts, "", found);
-    auto model = DescribedModel::compile(value.as_object(), shared_.original, found);
-    for (auto& [where, what] : found) problem(name, where, what);
-    if (found.empty()) models_[model->id()] = std::move(model);
-  }
-
-  const std::map<std::string, Credits>& prices_;
-  Shared shared_;
-  std::map<std::string, std::shared_ptr<DescribedModel>> models_;
-  std::vector<Problem> problems_;
-};
+}
 
 }  // namespace
 
 Loaded load(const std::string& override_dir, const std::map<std::string, Credits>& price_overrides) {
-  Loader loader(price_overrides);
+  Loaded loaded;
+  Layer built_in;
   for (const EmbeddedFile& file : embedded_catalogue())
-    if (file.name.ends_with("shared.json")) loader.file(std::string(file.name), file.text);
-  for (const EmbeddedFile& file : embedded_catalogue())
-    if (!file.name.ends_with("shared.json")) loader.file(std::string(file.name), file.text);
-  if (!override_dir.empty()) loader.folder(override_dir);
-  return loader.finish();
+    built_in.add(std::string(file.name), file.text, loaded.problems);
+  Layer own(&built_in);
+  if (!override_dir.empty()) read_folder(override_dir, own, loaded.problems);
+
+  Models models;
+  compile_layer(built_in, models, loaded.problems);
+  compile_layer(own, models, loaded.problems);
+  if (!loaded.problems.empty()) return loaded;
+  for (const auto& [id, price] : price_overrides)
+    if (const auto model = models.find(id); model != models.end()) model->second->override_price(price);
+  name_alternatives(models);
+  loaded.catalogue = std::make_shared<LoadedCatalogue>(std::move(models));
+  return loaded;
 }
 
 }  // namespace fluxgate::catalogue

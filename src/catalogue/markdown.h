@@ -7,6 +7,7 @@
 
 namespace fluxgate::catalogue {
 
+// All models in a table, then each with what its endpoints take.
 std::string models_markdown(const Catalogue& catalogue);
 
 }  // namespace fluxgate::catalogue

@@ -1,5 +1,7 @@
 #include "catalogue/model.h"
 
+#include <array>
+
 #include <fmt/format.h>
 
 #include "catalogue/refusals.h"
@@ -9,223 +11,158 @@ namespace {
 
 namespace json = boost::json;
 
-Text text_of(const json::object& source, std::string_view member) {
-  Text text;
-  auto* value = source.if_contains(member);
-  if (!value || !value->is_object()) return text;
-  for (const auto& [language, words] : value->as_object())
-    if (words.is_string()) (language == "en" ? text.en : text.zh) = std::string(words.as_string());
-  return text;
-}
+constexpr std::array kMembers = {"id",    "provider",    "kind",   "rev",       "status",
+                                 "title", "description", "schema", "endpoints", "price"};
+constexpr std::array kStatuses = {"stable", "preview", "retired"};
 
-std::string string_of(const json::object& source, std::string_view member, Schema::Problems& problems) {
-  auto* value = source.if_contains(member);
-  if (value && value->is_string() && !value->as_string().empty()) return std::string(value->as_string());
-  problems.emplace_back("/" + std::string(member), "must be text");
-  return "";
-}
-
-bool contains(const std::vector<std::string>& list, std::string_view word) {
-  return std::find(list.begin(), list.end(), word) != list.end();
-}
-
-bool is_input(const Schema& schema) { return schema.extra("x-role") == "image_input"; }
-
-// Equal as values: 1 and 1.0, "2" and "2".
-bool same(const json::value& a, const json::value& b) {
-  if (a.is_number() && b.is_number()) return a.to_number<double>() == b.to_number<double>();
-  // The original took safety_tolerance as text only; its published client sends a number.
-  if (a.is_int64() && b.is_string()) return std::to_string(a.as_int64()) == b.as_string();
-  return a == b;
-}
+json::object pair_of(const Text& text) { return {{"en", text.en}, {"zh-CN", text.zh}}; }
 
 }  // namespace
 
-std::shared_ptr<DescribedModel> DescribedModel::compile(const json::object& source, const OriginalMembers& original,
-                                                        Schema::Problems& problems) {
-  auto model = std::make_shared<DescribedModel>();
-  model->source_ = source;
-  model->original_ = original;
-  model->id_ = string_of(source, "id", problems);
-  model->provider_ = string_of(source, "provider", problems);
-  model->kind_ = string_of(source, "kind", problems);
-  model->status_ = string_of(source, "status", problems);
-  model->title_ = text_of(source, "title");
-  model->description_ = text_of(source, "description");
-  if (model->title_.en.empty() || model->title_.zh.empty()) problems.emplace_back("/title", "must have en and zh-CN");
-  auto* rev = source.if_contains("rev");
-  if (rev && rev->is_int64() && rev->as_int64() > 0) model->rev_ = static_cast<int>(rev->as_int64());
-  else problems.emplace_back("/rev", "must be a whole number ≥ 1");
-  static const json::value absent;
-  auto member = [&](std::string_view name) -> const json::value& {
-    auto* value = source.if_contains(name);
-    return value ? *value : absent;
-  };
-  model->schema_ = Schema::compile(member("schema"), "/schema", problems);
-  model->price_ = Price::compile(member("price"), "/price", problems);
-  model->compile_endpoints(source, original, problems);
-  for (const auto& [name, value] : source) {
-    static const std::vector<std::string> known = {"id", "provider", "kind", "rev", "status", "title", "description", "schema", "price", "endpoints"};
-    if (!contains(known, name)) problems.emplace_back("/" + std::string(name), "no such member of a descriptor");
+class ModelReader {
+ public:
+  ModelReader(const json::object& source, const json::object& original, Problems& problems)
+      : source_(source), original_(original), problems_(problems) {}
+
+  std::shared_ptr<DescribedModel> read() {
+    auto model = std::make_shared<DescribedModel>();
+    for (const auto& [name, value] : source_)
+      if (std::find(kMembers.begin(), kMembers.end(), std::string_view(name)) == kMembers.end())
+        wrong("/" + std::string(name), "no such member of a descriptor");
+    model->id_ = word("id");
+    model->provider_ = word("provider");
+    model->kind_ = word("kind");
+    model->status_ = word("status");
+    if (std::find(kStatuses.begin(), kStatuses.end(), model->status_) == kStatuses.end())
+      wrong("/status", "is stable, preview or retired");
+    model->title_ = pair("title");
+    if (source_.contains("description")) model->description_ = pair("description");
+    const json::value& rev = member("rev");
+    if (rev.is_int64() && rev.get_int64() > 0 && rev.get_int64() < kRevMax)
+      model->rev_ = static_cast<int>(rev.get_int64());
+    else
+      wrong("/rev", "must be a whole number ≥ 1");
+    const std::size_t before = problems_.size();
+    model->schema_ = Schema::compile(member("schema"), "/schema", problems_);
+    read_endpoints(*model, problems_.size() == before);
+    model->price_ = Price::compile(member("price"), *model->schema_, "/price", problems_);
+    if (const auto* rule = member("price").if_object()) model->price_source_ = *rule;
+    return model;
   }
-  return model;
+
+ private:
+  static constexpr std::int64_t kRevMax = 1'000'000'000;
+
+  // What is wrong with the schema itself is not told again for each endpoint.
+  void read_endpoints(DescribedModel& model, bool schema_is_well) {
+    const auto* list = member("endpoints").if_object();
+    if (!list || list->empty())
+      return wrong("/endpoints", "must name at least one endpoint with its upstream path");
+    for (const auto& [name, value] : *list) {
+      const std::string at = fmt::format("/endpoints/{}", std::string_view(name));
+      const auto* original = original_.if_contains(name);
+      if (!original) {
+        wrong(at, "no such endpoint of this provider");
+        continue;
+      }
+      Problems found;
+      Form form = Form::compile(value, member("schema"), original->as_object(), at, found);
+      for (auto& problem : found)
+        if (schema_is_well || !problem.first.starts_with(at + "/schema"))
+          problems_.push_back(std::move(problem));
+      model.forms_.emplace(std::string(name), std::move(form));
+    }
+  }
+
+  const json::value& member(std::string_view name) const {
+    static const json::value absent;
+    const auto* value = source_.if_contains(name);
+    return value ? *value : absent;
+  }
+  std::string word(std::string_view name) {
+    const json::value& value = member(name);
+    constexpr std::size_t kLongest = 100;
+    if (value.is_string() && !value.get_string().empty() && value.get_string().size() <= kLongest)
+      return std::string(value.get_string());
+    wrong(fmt::format("/{}", name), "must be text of at most 100 bytes");
+    return "";
+  }
+  Text pair(std::string_view name) {
+    auto text = text_in(member(name));
+    if (!text) wrong(fmt::format("/{}", name), "must be text in en and zh-CN");
+    return text.value_or(Text{});
+  }
+  void wrong(std::string where, std::string what) {
+    problems_.emplace_back(std::move(where), std::move(what));
+  }
+
+  const json::object& source_;
+  const json::object& original_;
+  Problems& problems_;
+};
+
+std::shared_ptr<DescribedModel> DescribedModel::compile(const json::object& source,
+                                                        const json::object& original, Problems& problems) {
+  return ModelReader(source, original, problems).read();
 }
 
-void DescribedModel::compile_endpoints(const json::object& source, const OriginalMembers& original, Schema::Problems& problems) {
-  auto* list = source.if_contains("endpoints");
-  if (!list || !list->is_object() || list->as_object().empty()) {
-    problems.emplace_back("/endpoints", "must name at least one endpoint with its upstream path");
-    return;
-  }
-  for (const auto& [name, value] : list->as_object()) {
-    Endpoint endpoint;
-    auto* object = value.if_object();
-    auto* path = object ? object->if_contains("path") : nullptr;
-    if (!path || !path->is_string()) {
-      problems.emplace_back("/endpoints/" + std::string(name), "must have a path");
-      continue;
-    }
-    endpoint.path = path->as_string();
-    if (auto* omit = object->if_contains("omit"); omit && omit->is_array())
-      for (const auto& word : omit->as_array()) {
-        if (word.is_string() && schema_->find(word.as_string())) endpoint.omit.emplace_back(word.as_string());
-        else problems.emplace_back("/endpoints/" + std::string(name) + "/omit", "names a member that the schema lacks");
-      }
-    auto known = original_.find(std::string_view(name));
-    if (known != original_.end()) endpoint.original = &known->second;
-    else problems.emplace_back("/endpoints/" + std::string(name), "no such endpoint");
-    endpoints_.emplace(std::string(name), std::move(endpoint));
-  }
-  static_cast<void>(original);
+std::vector<std::string> DescribedModel::endpoints() const {
+  std::vector<std::string> names;
+  for (const auto& [name, form] : forms_) names.push_back(name);
+  return names;
 }
 
 json::object DescribedModel::descriptor() const {
-  json::object served = source_;
-  json::array names;
-  for (const auto& [name, endpoint] : endpoints_) names.emplace_back(name);
-  served["endpoints"] = std::move(names);
-  served["price"].as_object()["base"] = price_.base().to_string();
+  json::object price = price_source_;
+  price["base"] = price_.base().to_string();
+  json::object schemas;
+  for (const auto& [name, form] : forms_)
+    if (form.schema().shown() != schema()) schemas[name] = form.schema().shown();
+  json::object served{{"id", id_},
+                      {"provider", provider_},
+                      {"kind", kind_},
+                      {"rev", rev_},
+                      {"status", status_},
+                      {"title", pair_of(title_)},
+                      {"endpoints", json::value_from(endpoints())},
+                      {"schema", schema()},
+                      {"price", std::move(price)}};
+  if (!description_.en.empty()) served["description"] = pair_of(description_);
+  if (!schemas.empty()) served["endpoint_schemas"] = std::move(schemas);
   return served;
 }
 
 json::object DescribedModel::schema_for(std::string_view endpoint) const {
-  json::object shown = schema();
-  auto found = endpoints_.find(endpoint);
-  if (found == endpoints_.end()) return shown;
-  for (const std::string& name : found->second.omit) {
-    shown["properties"].as_object().erase(name);
-    if (auto* required = shown.if_contains("required")) {
-      json::array kept;
-      for (const json::value& member : required->as_array())
-        if (member != json::value(name)) kept.push_back(member);
-      *required = std::move(kept);
-    }
-  }
-  return shown;
+  const auto found = forms_.find(endpoint);
+  return found == forms_.end() ? schema() : found->second.schema().shown();
 }
 
-void DescribedModel::drop_originals(const Endpoint& endpoint, json::object& members, std::vector<std::string>& dropped) const {
-  if (!endpoint.original) return;
-  for (const auto& [name, standard] : *endpoint.original) {
-    auto* given = members.if_contains(name);
-    if (!given || !same(*given, standard)) continue;
-    const Schema::Property* property = contains(endpoint.omit, name) ? nullptr : schema_->find(name);
-    // Its clients always send their default, whether the model has the member or not.
-    if (property && property->schema->accepts(*given)) continue;
-    members.erase(name);
-    dropped.emplace_back(name);
-  }
+Result<Normalised> DescribedModel::validate(std::string_view endpoint, const json::object& input) const {
+  const auto found = forms_.find(endpoint);
+  if (found != forms_.end()) return found->second.validate(input);
+  const auto others = alternatives_.find(endpoint);
+  return fail(Error::invalid(
+      refuse::wrong_endpoint(id_, endpoint, endpoints(),
+                             others == alternatives_.end() ? std::vector<std::string>{} : others->second)));
 }
 
-Result<Normalised> DescribedModel::validate(std::string_view endpoint_name, const json::object& input) const {
-  auto found = endpoints_.find(endpoint_name);
-  if (found == endpoints_.end()) {
-    std::vector<std::string> names;
-    for (const auto& [name, endpoint] : endpoints_) names.push_back(name);
-    return fail(Error::invalid(refuse::wrong_endpoint(json::value(id_), names)));
-  }
-  const Endpoint& endpoint = found->second;
-  Normalised normalised;
-  json::object members;
-  for (const auto& [name, value] : input)
-    if (!value.is_null()) members[name] = value;
-  drop_originals(endpoint, members, normalised.dropped);
-
-  std::vector<FieldError> errors;
-  const Location body{std::string("body")};
-  std::vector<std::string> known;
-  for (const auto& property : schema_->properties())
-    if (!contains(endpoint.omit, property.name)) known.push_back(property.name);
-  for (auto it = members.begin(); it != members.end();) {
-    if (contains(known, it->key())) {
-      ++it;
-      continue;
-    }
-    errors.push_back(refuse::unknown_member({std::string("body"), std::string(it->key())}, it->value(), nearest(it->key(), known)));
-    it = members.erase(it);
-  }
-  // An omitted member is not missed, though the schema requires it elsewhere.
-  json::value candidate = members;
-  std::vector<FieldError> found_wrong;
-  schema_->validate(candidate, body, found_wrong);
-  for (FieldError& error : found_wrong) {
-    auto* name = error.loc.size() == 2 ? std::get_if<std::string>(&error.loc[1]) : nullptr;
-    if (!(error.type == "missing" && name && contains(endpoint.omit, *name))) errors.push_back(std::move(error));
-  }
-  if (!errors.empty()) return fail(Error::invalid(std::move(errors)));
-
-  json::object& checked = candidate.as_object();
-  for (const auto& property : schema_->properties()) {
-    if (contains(endpoint.omit, property.name)) continue;
-    auto* value = checked.if_contains(property.name);
-    if (!value && (!property.schema->default_value() || property.schema->default_value()->is_null())) continue;
-    const json::value& effective = value ? *value : *property.schema->default_value();
-    if (is_input(*property.schema)) {
-      if (effective.is_string()) normalised.inputs.emplace_back(effective.as_string());
-      else if (effective.is_array())
-        for (const auto& item : effective.as_array()) normalised.inputs.emplace_back(item.as_string());
-    }
-    normalised.params[property.name] = effective;
-  }
-  if (auto* count = normalised.params.if_contains("num_images"); count && count->is_int64())
-    normalised.images = static_cast<int>(count->as_int64());
-  return normalised;
+Quote DescribedModel::quote(const json::object& params) const {
+  return price_.quote(params, rev_, std::nullopt);
 }
-
-bool DescribedModel::has_input(const json::object& params) const {
-  for (const auto& property : schema_->properties())
-    if (is_input(*property.schema) && params.contains(property.name)) return true;
-  return false;
-}
-
-Quote DescribedModel::quote(const json::object& params) const { return price_.quote(params, has_input(params), rev_, std::nullopt); }
 
 Quote DescribedModel::quote_for(const json::object& params, int images) const {
-  return price_.quote(params, has_input(params), rev_, images);
+  return price_.quote(params, rev_, images);
 }
 
 std::string DescribedModel::upstream_path(std::string_view endpoint) const {
-  auto found = endpoints_.find(endpoint);
-  return found == endpoints_.end() ? "" : found->second.path;
+  const auto found = forms_.find(endpoint);
+  return found == forms_.end() ? "" : found->second.path();
 }
 
-json::object DescribedModel::upstream_body(std::string_view, const json::object& params, const std::vector<std::string>& inputs) const {
-  json::object body;
-  std::size_t next = 0;
-  auto take = [&] { return next < inputs.size() ? inputs[next++] : std::string(); };
-  for (const auto& property : schema_->properties()) {
-    auto* value = params.if_contains(property.name);
-    if (!value) continue;
-    json::value sent = *value;
-    if (is_input(*property.schema)) {
-      if (sent.is_array())
-        for (auto& item : sent.as_array()) item = json::string(take());
-      else sent = json::string(take());
-    }
-    if (property.schema->extra("x-send") == "never") continue;
-    body[property.name] = std::move(sent);
-  }
-  return body;
+json::object DescribedModel::upstream_body(std::string_view endpoint, const json::object& params,
+                                           const std::vector<std::string>& inputs) const {
+  const auto found = forms_.find(endpoint);
+  return found == forms_.end() ? json::object() : found->second.body(params, inputs);
 }
 
 }  // namespace fluxgate::catalogue
