@@ -31,6 +31,41 @@ Error wrong_body(std::string type, Text message) {
   return Error::invalid(std::move(field));
 }
 
+using Loc = std::vector<std::variant<std::string, std::int64_t>>;
+
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+// Where a text or a name holds U+0000; `loc` leads to it. As deep as the parser let it be.
+bool find_nul(const json::value& value, Loc& loc) {
+  if (value.is_string()) return has_nul(value.as_string());
+  if (const auto* list = value.if_array()) {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      loc.emplace_back(static_cast<std::int64_t>(i));
+      if (find_nul((*list)[i], loc)) return true;
+      loc.pop_back();
+    }
+  }
+  if (const auto* object = value.if_object()) {
+    for (const auto& [name, member] : *object) {
+      loc.emplace_back(std::string(name));
+      if (has_nul(name) || find_nul(member, loc)) return true;
+      loc.pop_back();
+    }
+  }
+  return false;
+}
+
+// PostgreSQL's texts cannot hold U+0000, and nobody means it: it is refused everywhere alike.
+Result<void> refuse_nul(const json::value& value) {
+  Loc loc{std::string("body")};
+  if (!find_nul(value, loc)) return {};
+  FieldError field;
+  field.loc = std::move(loc);
+  field.type = "string_nul";
+  field.message = {"The character U+0000 is not allowed in text.", "文本中不允许包含字符 U+0000。"};
+  return fail(Error::invalid(std::move(field)));
+}
+
 int edit_distance(std::string_view a, std::string_view b) {
   std::vector<int> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
@@ -70,6 +105,7 @@ Result<json::object> parse_json(std::string_view body) {
   json::value value = parser.release();
   if (!value.is_object())
     return fail(wrong_body("dict_type", {"The body must be a JSON object.", "请求正文应为 JSON 对象。"}));
+  FLUX_CHECK(refuse_nul(value));
   return std::move(value.as_object());
 }
 

@@ -28,6 +28,11 @@ table{border-collapse:collapse;width:100%;margin:.5rem 0}th,td{text-align:left;p
 th{font-size:.85rem;color:var(--soft);font-weight:600}.lock{font-size:.8rem;color:var(--soft);margin-left:auto}
 )";
 
+constexpr std::string_view kExample =
+    R"(curl http://localhost:8080/api/v1/flux/text-to-image \
+  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \
+  -d '{"model": "fal-ai/flux-1/schnell", "prompt": "a lighthouse at dawn", "sync_mode": true}')";
+
 constexpr std::string_view kMethods[] = {"get", "post", "put", "delete"};
 
 std::string text_of(const json::object& object, std::string_view name) {
@@ -71,6 +76,34 @@ std::string paragraph(std::string_view text) {
     in_code = !in_code;
   }
   return html + (in_code ? "</code>" : "");
+}
+
+// Paragraphs and lists ("- …") of a description, as far as ours use Markdown.
+std::string prose(std::string_view text) {
+  std::string html, block;
+  const auto close_block = [&html, &block] {
+    if (block.starts_with("- ")) {
+      std::string items = paragraph(block.substr(2));
+      for (auto at = items.find(" - "); at != std::string::npos; at = items.find(" - ", at))
+        items.replace(at, 3, "</li><li>");
+      html += "<ul><li>" + items + "</li></ul>";
+    } else if (!block.empty()) {
+      html += "<p>" + paragraph(block) + "</p>";
+    }
+    block.clear();
+  };
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (line.starts_with(' ')) line.remove_prefix(1);
+    if (line.empty())
+      close_block();
+    else
+      block += (block.empty() ? "" : " ") + std::string(line);
+  }
+  close_block();
+  return html;
 }
 
 std::string type_words(const json::object& document, const json::value& schema) {
@@ -161,8 +194,7 @@ std::string operation_html(const json::object& document, std::string_view path, 
       "<details><summary><span class=\"method {}\">{}</span><code "
       "class=\"path\">{}</code><span>{}</span>{}</summary><div>{}{}{}{}</div></details>",
       method, upper, html_escaped(path), html_escaped(text_of(operation, "summary")),
-      is_public(operation) ? "<span class=\"lock\">public</span>" : "",
-      description.empty() ? "" : "<p>" + paragraph(description) + "</p>",
+      is_public(operation) ? "<span class=\"lock\">public</span>" : "", prose(description),
       table("Parameter", parameter_rows(document, item) + parameter_rows(document, operation)),
       table("Body", body_rows(document, operation)), answers(document, operation));
 }
@@ -216,9 +248,9 @@ std::string docs_page(const json::object& document) {
       "content=\"width=device-width,initial-scale=1\">"
       "<title>{0} API</title><style>{1}</style></head><body><main><h1>{0}</h1><p class=\"soft\">{2} · <a "
       "href=\"/api/openapi.json\">OpenAPI "
-      "document</a></p><pre>{3}</pre><nav aria-label=\"Sections\">{4}</nav>{5}</main></body></html>",
-      title, kStyle, html_escaped(text_of(info, "summary")), paragraph(text_of(info, "description")), links,
-      sections);
+      "document</a></p>{3}<pre>{6}</pre><nav aria-label=\"Sections\">{4}</nav>{5}</main></body></html>",
+      title, kStyle, html_escaped(text_of(info, "summary")), prose(text_of(info, "description")), links,
+      sections, html_escaped(kExample));
 }
 
 }  // namespace fluxgate::api

@@ -52,8 +52,9 @@ PresentedToken presented_token(const http::Request& request);
 // "https://host:port" under which the caller reached us: the public URL's origin when there is one.
 std::string own_origin(const http::Request& request, std::string_view public_url);
 
-// The request's JSON object. payload_too_large beyond `limit`; unsupported_media `content_type` when a type
-// is named and is not JSON; bad_request `json_invalid` with the offset; invalid for other JSON than objects.
+// The request's JSON object; of a name that stands twice the last one counts, as in the original.
+// payload_too_large beyond `limit`; unsupported_media `content_type` when a type is named and is not JSON;
+// bad_request `json_invalid` with the offset; invalid for other JSON than objects and for U+0000 in texts.
 awaitable<Result<boost::json::object>> read_json(http::Request& request, std::size_t limit = kJsonBodyLimit);
 // Its two halves, for those who need the bytes too: the text of a JSON body, and what it says.
 awaitable<Result<std::string>> read_json_text(http::Request& request, std::size_t limit = kJsonBodyLimit);

@@ -102,8 +102,16 @@ TEST(DocsPage, NamesEveryOperationAndRunsNothing) {
   for (const auto& [path, item] : document.at("paths").as_object())
     EXPECT_NE(page.find("<code class=\"path\">" + html_escaped(path) + "</code>"), std::string::npos) << path;
   EXPECT_EQ(page.find("<script"), std::string::npos);
-  EXPECT_EQ(page.find("http://"), std::string::npos);
-  EXPECT_EQ(page.find("https://"), std::string::npos);
+  for (const char* foreign : {"src=", "href=\"http", "@import", "url("})
+    EXPECT_EQ(page.find(foreign), std::string::npos) << foreign;
+}
+
+TEST(DocsPage, ShowsParagraphsListsAndCode) {
+  json::object document = openapi_document();
+  document["info"].as_object()["description"] = "One\ntwo `three`.\n\n- first\n  line\n- second\n";
+  const std::string page = docs_page(document);
+  EXPECT_NE(page.find("<p>One two <code>three</code>.</p><ul><li>first line</li><li>second</li></ul>"),
+            std::string::npos);
 }
 
 TEST(DocsPage, EscapesWhatItShows) {

@@ -42,6 +42,19 @@ TEST(Json, NestedTooDeepIsRefused) {
   EXPECT_FALSE(parse_json(nested(100'000)));
 }
 
+TEST(Json, WithANulSomewhereIsRefusedWithItsPlace) {
+  const auto parsed = parse_json(R"({"a": [0, {"b": "x\u0000y"}]})");
+  ASSERT_FALSE(parsed);
+  const FieldError& field = parsed.error().fields().front();
+  EXPECT_EQ(field.type, "string_nul");
+  using Part = std::variant<std::string, std::int64_t>;
+  EXPECT_EQ(field.loc, (std::vector<Part>{Part("body"), Part("a"), Part(1), Part("b")}));
+  EXPECT_FALSE(parse_json(R"({"a\u0000": 1})"));
+  EXPECT_TRUE(parse_json(R"({"a": "\\u0000"})"));
+}
+
+TEST(Json, NamedTwiceCountsTheLast) { EXPECT_EQ(parse_json(R"({"a":1,"a":2})")->at("a"), 2); }
+
 struct Bodies : PeopleTest {
   Result<json::object> read(FakeRequest& request, std::size_t limit = kJsonBodyLimit) {
     return run(read_json(request, limit));
