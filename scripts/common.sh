@@ -19,13 +19,6 @@ need_packages() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# need_node: a Node that the tests with official clients can run on (18 or later; Debian 12 has 18).
-need_node() {
-  local major
-  major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
-  [ "$major" -ge 18 ] && command -v npm >/dev/null || need_packages node
-}
-
 # Precompiled headers and ccache get on when it may ignore what does not change the outcome.
 export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
@@ -37,13 +30,14 @@ configure_and_build() {
   (cd "$root" && cmake --preset "$preset" >/dev/null && cmake --build "build/$preset" -j "$(nproc)" --target "$@")
 }
 
-# need_node: Node 20 or later in front of PATH. Debian 12 has 18; then the npm package "node" goes to build/node.
+# need_node: npm, and Node 20 or later in front of PATH. Debian 12 has 18; then the npm package "node" goes to
+# build/node.
 need_node() {
+  command -v npm >/dev/null || need_packages node
   node_is_new && return
   local home=$root/build/node
   PATH=$home/node_modules/.bin:$PATH
   node_is_new && return
-  command -v npm >/dev/null || need_packages node
   echo "Installing Node 22 into build/node; the system has $(node --version 2>/dev/null || echo none)"
   mkdir -p "$home"
   npm install --silent --no-audit --no-fund --prefix "$home" node@22
