@@ -12,7 +12,8 @@ namespace fluxgate::catalogue {
 
 void merge_patch(boost::json::value& target, const boost::json::value& patch);
 
-// One patch for two that follow each other: as above, but null stays, to remove what it meets later.
+// One patch for two that follow each other: as above, but null stays, to remove what it meets later. (Patches
+// of this kind cannot say "an object in place of what was there"; a member is an object in both or in none.)
 void join_patches(boost::json::value& first, const boost::json::value& second);
 
 // A descriptor after its patches were joined: takes out what null stands for, except in the endpoints'
