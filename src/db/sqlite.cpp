@@ -27,6 +27,8 @@ constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kCheckpointPages = 4 * 1024 * 1024 / kPageBytes;
 // Beyond this a passive checkpoint is not keeping up; the next one waits for readers and starts over.
 constexpr std::int64_t kRestartPages = 24 * 1024 * 1024 / kPageBytes;
+// At this length the writer folds the log back itself: its callers wait a moment instead of the disk filling.
+constexpr std::int64_t kForcedPages = 48 * 1024 * 1024 / kPageBytes;
 constexpr std::int64_t kAlertPages = 64 * 1024 * 1024 / kPageBytes;
 
 // Holds DATA_DIR/webui.db.lock for the life of a server.
@@ -80,6 +82,7 @@ class SqliteDatabase final : public Database {
   const std::uint64_t generation_;  // tells databases apart in a thread's cache of readers
   std::unique_ptr<ServerLock> lock_;
   std::unique_ptr<SqliteConnection> writer_;
+  std::int64_t written_pages_ = 0;  // length of the log after the last commit; the writer's thread only
 
   std::mutex mutex_;  // guards queue_, stopped_
   std::condition_variable work_;
@@ -162,6 +165,10 @@ void SqliteDatabase::write_loop() {
     }
     Group group;
     run_group(group);
+    if (written_pages_ >= kForcedPages) {
+      written_pages_ = 0;
+      sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+    }
   }
 }
 
@@ -287,6 +294,7 @@ void SqliteDatabase::run_read(const std::function<void(Tx&)>& closure) {
 
 int SqliteDatabase::on_wal_commit(void* self, sqlite3*, const char*, int pages) {
   auto& database = *static_cast<SqliteDatabase*>(self);
+  database.written_pages_ = pages;
   if (pages >= kCheckpointPages) {
     std::lock_guard lock(database.checkpoint_mutex_);
     database.wal_pages_ = pages;
