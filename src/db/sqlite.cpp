@@ -25,8 +25,6 @@ constexpr auto kGroupTime = std::chrono::milliseconds(50);
 
 constexpr std::int64_t kPageBytes = 4096;
 constexpr std::int64_t kCheckpointPages = 4 * 1024 * 1024 / kPageBytes;
-// Beyond this a passive checkpoint is not keeping up; the next one waits for readers and starts over.
-constexpr std::int64_t kRestartPages = 24 * 1024 * 1024 / kPageBytes;
 // At this length the writer folds the log back itself: its callers wait a moment instead of the disk filling.
 constexpr std::int64_t kForcedPages = 48 * 1024 * 1024 / kPageBytes;
 constexpr std::int64_t kAlertPages = 64 * 1024 * 1024 / kPageBytes;
@@ -92,6 +90,7 @@ class SqliteDatabase final : public Database {
   std::mutex readers_mutex_;
   std::map<std::thread::id, std::unique_ptr<SqliteConnection>> readers_;
 
+  std::mutex checkpointing_;  // held during a checkpoint
   std::mutex checkpoint_mutex_;
   std::condition_variable checkpoint_wanted_;
   std::int64_t wal_pages_ = 0;
@@ -167,6 +166,8 @@ void SqliteDatabase::write_loop() {
     run_group(group);
     if (written_pages_ >= kForcedPages) {
       written_pages_ = 0;
+      // One at a time: SQLite answers a second checkpoint with BUSY at once and asks no busy handler.
+      std::lock_guard alone(checkpointing_);
       sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
     }
   }
@@ -321,8 +322,9 @@ void SqliteDatabase::checkpoint_loop() {
       alerted = Clock::now();
       log::warn("the write-ahead log has grown to {} MB: checkpoints do not keep up", pages * kPageBytes / 1024 / 1024);
     }
-    int mode = pages >= kRestartPages ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
-    sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, mode, nullptr, nullptr);
+    // Passive: it never waits for the writer, which starts the log over itself when it has grown.
+    std::lock_guard alone(checkpointing_);
+    sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   }
   sqlite3_wal_checkpoint_v2(connection.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
 }
