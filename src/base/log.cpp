@@ -17,10 +17,12 @@ spdlog::level::level_enum to_spdlog(Level level) {
   return spdlog::level::info;
 }
 
+constexpr auto kTextPattern = "%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v";
+
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
     auto made = spdlog::stderr_color_mt("fluxgate");
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v");
+    made->set_pattern(kTextPattern);
     return made;
   }();
   return *instance;
@@ -28,13 +30,17 @@ spdlog::logger& logger() {
 
 bool as_json = false;
 
-// JSON lines need the message escaped; control characters would break the line.
+// One event is one line, whatever stands in it: a line break that came from outside would forge another
+// event.
 std::string escaped(std::string_view message) {
   std::string out;
+  out.reserve(message.size());
   for (char c : message) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", c);
-    else out += c;
+    if (as_json && (c == '"' || c == '\\')) out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\u{:04x}", c);
+    else
+      out += c;
   }
   return out;
 }
@@ -47,12 +53,12 @@ void configure(Level level, Format format) {
   if (as_json)
     logger().set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":"%v"})",
                          spdlog::pattern_time_type::utc);
+  else
+    logger().set_pattern(kTextPattern);
 }
 
 bool enabled(Level level) { return logger().should_log(to_spdlog(level)); }
 
-void write(Level level, std::string_view message) {
-  logger().log(to_spdlog(level), as_json ? escaped(message) : std::string(message));
-}
+void write(Level level, std::string_view message) { logger().log(to_spdlog(level), escaped(message)); }
 
 }  // namespace fluxgate::log

@@ -1,5 +1,7 @@
-// The log: spdlog behind five words. One line per event, as text or as JSON lines. Never write
-// prompts, keys, tokens or upstream bodies here.
+// The log: spdlog behind five words. One line per event, as text or as JSON lines; control characters in a
+// message are escaped, so that what came from outside cannot forge an event. Never write prompts, keys,
+// tokens or upstream bodies here. Writing is safe from every thread; configure() belongs before the first of
+// them.
 #pragma once
 
 #include <string_view>

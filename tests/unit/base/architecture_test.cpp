@@ -159,6 +159,16 @@ TEST(Architecture, FilesStayReadable) {
     EXPECT_LE(file.lines.size(), kLinesMax) << file.name << " has too many lines; split it by concern";
 }
 
+// git and most editors show a missing last line break as a change of the last line.
+TEST(Architecture, FilesEndWithALineBreak) {
+  for (const auto& file : all_files()) {
+    std::ifstream in(kRoot / file.name, std::ios::binary | std::ios::ate);
+    ASSERT_GT(in.tellg(), 0) << file.name << " is empty";
+    in.seekg(-1, std::ios::end);
+    EXPECT_EQ(in.get(), '\n') << file.name;
+  }
+}
+
 // A function outside of classes starts in the first column and ends with a brace there. Tables of data may be
 // longer.
 TEST(Architecture, FunctionsFitOnAScreen) {
