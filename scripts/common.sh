@@ -3,20 +3,20 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # need_packages GROUP…: installs what scripts/packages.txt lists for the groups and the machine lacks.
 need_packages() {
-  local wanted missing=() package
-  wanted=$(awk -v groups=" $* " '!/^#/ && index(groups, " " $1 " ") { print $2 }' "$root/scripts/packages.txt" | sort -u)
-  for package in $wanted; do
-    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-  done
+  local missing as_root=()
+  mapfile -t missing < <(comm -23 \
+    <(awk -v groups=" $* " '!/^#/ && index(groups, " " $1 " ") { print $2 }' "$root/scripts/packages.txt" | sort -u) \
+    <(dpkg-query -W -f='${Package} ${db:Status-Status}\n' | awk '$2 == "installed" { print $1 }' | sort -u))
   [ ${#missing[@]} -eq 0 ] && return
   echo "Installing Debian packages: ${missing[*]}"
-  local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "This needs root or sudo to install packages." >&2; exit 1; }
     as_root=(sudo)
   fi
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # Bare machines often run an upgrade of their own when they start; then apt's lock is worth the wait.
+  "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 update -qq </dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
+    --no-install-recommends "${missing[@]}" </dev/null >/dev/null
 }
 
 # Precompiled headers and ccache get on when it may ignore what does not change the outcome.
