@@ -47,6 +47,7 @@ bool Conditions::One::holds(const json::value* value) const {
 
 std::vector<std::string> Conditions::members() const {
   std::vector<std::string> names;
+  names.reserve(list_.size());
   for (const One& one : list_) names.push_back(one.member);
   return names;
 }

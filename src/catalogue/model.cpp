@@ -108,6 +108,7 @@ std::shared_ptr<DescribedModel> DescribedModel::compile(const json::object& sour
 
 std::vector<std::string> DescribedModel::endpoints() const {
   std::vector<std::string> names;
+  names.reserve(forms_.size());
   for (const auto& [name, form] : forms_) names.push_back(name);
   return names;
 }

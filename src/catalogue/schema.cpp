@@ -38,12 +38,12 @@ std::size_t code_points(std::string_view text) {
 // "12", "3.5": the number that a text names.
 std::optional<json::value> number_in(std::string_view text, bool only_whole) {
   if (text.size() > kNumberTextMax || !decimal_of(text)) return std::nullopt;
-  const char* end = text.data() + text.size();
+  const char* begin = text.data();
+  const char* end = begin + text.size();
   std::int64_t whole = 0;
-  if (auto [at, error] = std::from_chars(text.data(), end, whole); error == std::errc{} && at == end)
-    return whole;
+  if (auto [at, error] = std::from_chars(begin, end, whole); error == std::errc{} && at == end) return whole;
   double number = 0;
-  if (auto [at, error] = std::from_chars(text.data(), end, number); error != std::errc{} || at != end)
+  if (auto [at, error] = std::from_chars(begin, end, number); error != std::errc{} || at != end)
     return std::nullopt;
   if (!only_whole) return number;
   if (!is_whole(number)) return std::nullopt;

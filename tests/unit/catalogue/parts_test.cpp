@@ -70,6 +70,7 @@ TEST(Product, DoesNotDependOnTheOrderOfItsFactors) {
   std::mt19937_64 random(11);
   for (int i = 0; i < 2'000; ++i) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> factors;
+    factors.reserve(5);
     for (int n = 0; n < 5; ++n) factors.emplace_back(random() % 1'000, random() % 999 + 1);
     Product forth(static_cast<std::int64_t>(random() % 100'000)), back = forth;
     for (auto factor = factors.begin(); factor != factors.end(); ++factor)
