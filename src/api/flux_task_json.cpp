@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "api/flux_words.h"
+#include "tasks/scheduling.h"
 
 namespace fluxgate::api {
 namespace {
@@ -76,6 +77,11 @@ json::value fraction_done(const TaskView& view) {
   return *view.progress.fraction;
 }
 
+json::value wait_or_null(const TaskView& view) {
+  if (view.task.state != TaskState::queued || !view.progress.wait_ms) return nullptr;
+  return (*view.progress.wait_ms + 999) / 1000;
+}
+
 void add_own_members(json::object& body, const TaskView& view, const TaskShow& show) {
   const Task& task = view.task;
   body["state"] = tasks::name(task.state);
@@ -86,6 +92,10 @@ void add_own_members(json::object& body, const TaskView& view, const TaskShow& s
   body["cost"] = {
       {"quote", task.quote.as_number()}, {"charged", task.charged.as_number()}, {"currency", "credits"}};
   body["error"] = error_json(task, show.language);
+  body["priority"] = tasks::name(task.priority);
+  body["batch_id"] = text_or_null(task.batch_id);
+  body["cached"] = !task.cached_from.empty();
+  body["estimated_wait_s"] = wait_or_null(view);
   body["progress"] = fraction_done(view);
   body["started_at"] = time_or_null(task.started_at);
   body["estimated_completion_at"] = time_or_null(view.progress.expected_at);

@@ -87,13 +87,14 @@ class NodeImpl final : public Node {
   std::unique_ptr<identity::Identity> identity_;
   notify::Hub hub_;
   tasks::ProgressBoard progress_;
+  std::unique_ptr<tasks::Waiting> waiting_;
   std::atomic<bool> draining_{false};
   EngineThread engine_thread_;
   std::unique_ptr<net::HttpClient> client_;
   std::unique_ptr<providers::Adapter> fal_;
   std::unique_ptr<tasks::Engine> engine_;
   std::unique_ptr<CoroGroup> upkeep_;
-  std::unique_ptr<Wakeup> upkeep_due_;
+  std::unique_ptr<Wakeup> upkeep_due_, places_due_;
   std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<http::Server> server_;
   bool running_ = false;
@@ -184,10 +185,12 @@ void NodeImpl::build_engine() {
       engine_thread_.context().get_executor(),
       tasks::EngineParts{*workspace_.database, *files_, *client_, hub_, *catalogue_, *accounts_, progress_, clock_, {fal_.get()}},
       options);
+  waiting_ = std::make_unique<tasks::Waiting>(*accounts_, clock_);
   tasks_ = tasks::make_tasks({*workspace_.database, *files_, hub_, *catalogue_, *accounts_, progress_, clock_, *engine_,
-                              draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()});
+                              *waiting_, draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()});
   upkeep_ = std::make_unique<CoroGroup>(engine_thread_.context().get_executor());
   upkeep_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
+  places_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
 }
 
 void NodeImpl::build_server() {
@@ -218,6 +221,8 @@ void NodeImpl::start() {
   engine_thread_.start();
   boost::asio::post(engine_thread_.context(), [this] {
     engine_->start();
+    upkeep_->spawn("the places in the line",
+                   tasks::tell_places(*upkeep_, *places_due_, *workspace_.database, hub_, *waiting_));
     upkeep_->spawn("the upkeep", keep_up(*upkeep_, *upkeep_due_, *workspace_.database, *identity_, clock_));
   });
   server_->start();
@@ -249,6 +254,7 @@ void NodeImpl::stop() {
   boost::asio::post(engine_thread_.context(), [this] {
     upkeep_->stop();
     upkeep_due_->notify();
+    places_due_->notify();
   });
   server_->stop(milliseconds(config_.drain_s * 1000));
   stopped.wait();

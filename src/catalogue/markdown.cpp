@@ -20,7 +20,7 @@ and a started one counts.
 - A member of the original FLUX API that a model lacks, or cannot take, is dropped when it has the original's default,
   because its clients always send all of them; any other value is refused. So `num_inference_steps: 28` is fine for
   Schnell, which makes its picture in 4.
-- `sync_mode`, `expected_price` and `rev` are taken by every endpoint and are not parameters of a model.
+- `sync_mode`, `expected_price`, `rev`, `priority` and `use_cache` are taken by every endpoint and are not parameters of a model.
 - Pictures in (`image_url`, `image_urls`) are a link or id of an upload, a public URL, or a data URI.
 - More than `num_images` allows: send several requests as a batch.
 - Your own models: JSON files in `DATA_DIR/catalogue/` (`catalogue/README.md`).

@@ -23,6 +23,7 @@ std::vector<Table> task_tables() {
         {"priority", kInt, "NOT NULL DEFAULT 0"},
         {"owner", kText},                 // the node at work on it
         {"fence", kInt, "NOT NULL DEFAULT 0"},
+        {"account_id", kText},            // upstream account, chosen when the task is claimed
         {"parent_id", kText},
         {"batch_id", kText},
         {"folder_id", kText},
@@ -34,6 +35,8 @@ std::vector<Table> task_tables() {
         {"quote", kInt, "NOT NULL"},      // thousandths, frozen at submit
         {"quote_rev", kInt, "NOT NULL"},
         {"charged", kInt, "NOT NULL DEFAULT 0"},
+        {"cache_key", kText},             // what would give the same result; NULL when nothing surely would
+        {"cached_from", kText},           // the task whose result this one was given
         {"result", kJson},                // the upstream's outputs, committed before the first download
         {"seed", kText},                  // may exceed 2^63
         {"error_code", kText},
@@ -50,12 +53,20 @@ std::vector<Table> task_tables() {
        "",
        {"CREATE INDEX IF NOT EXISTS fg_task_history ON fg_task (user_id, provider, id)",
         "CREATE INDEX IF NOT EXISTS fg_task_history_status ON fg_task (user_id, provider, status, id)",
+        "CREATE INDEX IF NOT EXISTS fg_task_cache ON fg_task (cache_key, id) WHERE cache_key IS NOT NULL",
         // Only live tasks, so these stay small however long the history grows.
-        // By user, so that the scheduler steps from member to member without reading anyone's backlog.
-        "CREATE INDEX IF NOT EXISTS fg_task_waiting ON fg_task (provider, user_id, id) WHERE status = 'queued'",
-        "CREATE INDEX IF NOT EXISTS fg_task_owned ON fg_task (owner) WHERE status IN "
-        "('queued', 'submitting', 'unknown', 'running', 'storing')",
-        "CREATE INDEX IF NOT EXISTS fg_task_batch ON fg_task (batch_id) WHERE batch_id IS NOT NULL",
+        // By user, so that the scheduler steps from member to member without reading anyone's backlog; and the
+        // oldest of each priority, for aging.
+        "CREATE INDEX IF NOT EXISTS fg_task_turn ON fg_task (provider, priority, user_id, id) "
+        "WHERE status = 'queued' AND owner IS NULL",
+        "CREATE INDEX IF NOT EXISTS fg_task_oldest ON fg_task (provider, priority, id) "
+        "WHERE status = 'queued' AND owner IS NULL",
+        // What is at work: by node for take-overs, by account, user and model for their limits.
+        "CREATE INDEX IF NOT EXISTS fg_task_owned ON fg_task (owner) WHERE owner IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS fg_task_account ON fg_task (account_id) WHERE owner IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS fg_task_user_at_work ON fg_task (user_id, provider) WHERE owner IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS fg_task_model_at_work ON fg_task (model) WHERE owner IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS fg_task_batch ON fg_task (batch_id, status, id) WHERE batch_id IS NOT NULL",
         "CREATE UNIQUE INDEX IF NOT EXISTS fg_task_legacy ON fg_task (legacy_id, provider) WHERE legacy_id IS NOT NULL"}},
       {"fg_task_attempt",
        "fluxgate",
@@ -91,10 +102,17 @@ std::vector<Table> task_tables() {
        {{"id", kText, "PRIMARY KEY"},
         {"user_id", kText, "NOT NULL"},
         {"provider", kText, "NOT NULL"},
-        {"status", kText, "NOT NULL"},
+        {"endpoint", kText, "NOT NULL"},
+        {"name", kText},
         {"total", kInt, "NOT NULL"},
+        {"refused", kJson},               // items left out at submit, with the reasons
+        {"cancel_requested_at", kInt},
         {"created_at", kInt, "NOT NULL"},
-        {"updated_at", kInt, "NOT NULL"}}},
+        {"ended_at", kInt}},
+       "",
+       {"CREATE INDEX IF NOT EXISTS fg_batch_history ON fg_batch (user_id, id)"}},
+      // Whose turn it is, per provider. Locked by every claim, so that all nodes keep one order and limits hold.
+      {"fg_queue", "fluxgate", {{"provider", kText, "PRIMARY KEY"}, {"state", kJson, "NOT NULL"}}},
       {"fg_idempotency",
        "fluxgate",
        {{"user_id", kText, "NOT NULL"},

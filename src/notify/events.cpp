@@ -81,6 +81,14 @@ void Hub::changed(const std::string& user_id) {
   });
 }
 
+std::vector<std::string> Hub::listening() {
+  std::vector<std::string> users;
+  std::lock_guard lock(mutex_);
+  for (auto& [user, list] : subscriptions_)
+    if (std::ranges::any_of(list, [](const auto& weak) { return !weak.expired(); })) users.push_back(user);
+  return users;
+}
+
 void Hub::progress(const std::string& user_id, Event event) {
   constexpr std::size_t kKept = 256;
   for_each(user_id, [&event](const std::shared_ptr<Subscription>& listener) {

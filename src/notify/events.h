@@ -58,6 +58,8 @@ class Hub {
   std::shared_ptr<Subscription> subscribe(const std::string& user_id, const boost::asio::any_io_executor& executor);
   // Something was committed for the user: their streams read the table.
   void changed(const std::string& user_id);
+  // The users who have a listener now.
+  std::vector<std::string> listening();
   // Passing news that is not stored.
   void progress(const std::string& user_id, Event event);
 

@@ -101,7 +101,6 @@ awaitable<Result<files::Stored>> Engine::keep(std::string bytes) {
 
 awaitable<void> Engine::deliver(Task task) {
   auto attempt = co_await parts_.database.read([id = task.id](db::Tx& tx) { return store::last_attempt(tx, id); });
-  if (attempt) assign(task.id, attempt->account_id);
   const auto* with = attempt ? account(task.provider, attempt->account_id) : nullptr;
   std::string base_url = with ? with->account.base_url : "";
 

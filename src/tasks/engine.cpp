@@ -107,8 +107,8 @@ awaitable<void> Engine::renew_lease() {
 
 awaitable<void> Engine::take_over() {
   for (;;) {
-    store::Claim mine{options_.node_id, now()};
-    auto taken = co_await parts_.database.write([mine](db::Tx& tx) { return store::take_over(tx, mine, kTakeOverAtOnce); });
+    auto taken = co_await parts_.database.write(
+        [node = options_.node_id, at = now()](db::Tx& tx) { return store::take_over(tx, node, at, kTakeOverAtOnce); });
     for (const Task& task : taken) adopt(task);
     if (!taken.empty()) log::info("took over {} tasks that were left unfinished", taken.size());
     if (taken.size() < kTakeOverAtOnce) co_return;
@@ -142,28 +142,25 @@ awaitable<void> Engine::claim_work() {
 }
 
 awaitable<int> Engine::claim(std::string provider) {
-  int slots = std::min(free_slots(provider), kClaimAtOnce);
-  if (slots <= 0) co_return 0;
-  store::Claim mine{options_.node_id, now()};
+  auto open = rooms(provider);
+  if (open && open->empty()) co_return 0;  // accounts that rest: the tasks wait for them
   auto waiting = co_await parts_.database.read([provider](db::Tx& tx) {
-    return tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE status = 'queued' AND provider = $1 LIMIT 1) w",
-                     {provider});
+    return tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE status = 'queued' AND owner IS NULL "
+                     "AND provider = $1 LIMIT 1) w", {provider});
   });
   if (waiting == 0) co_return 0;  // nothing to write for
-  auto claimed = co_await parts_.database.write([provider, slots, after = after_user_[provider], mine](db::Tx& tx) {
-    return store::claim(tx, provider, slots, after, mine);
-  });
-  after_user_[provider] = claimed.after_user;
-  for (const Task& task : claimed.tasks) adopt(task);
-  co_return static_cast<int>(claimed.tasks.size());
+  // With nobody to send them to, tasks are claimed all the same: to be failed with the reason, not forgotten.
+  constexpr int kToFail = 16;
+  Claim mine{provider, options_.node_id, now(), open ? kClaimAtOnce : kToFail, open.value_or(std::vector<Room>{})};
+  auto claimed = co_await parts_.database.write([mine](db::Tx& tx) { return tasks::claim(tx, mine); });
+  for (const Task& task : claimed) adopt(task);
+  co_return static_cast<int>(claimed.size());
 }
 
 // ---- flights ----
 
 void Engine::adopt(const Task& task) {
   flights_.try_emplace(task.id);
-  if (task.state == TaskState::queued)
-    if (const auto* chosen = pick_account(task.provider)) assign(task.id, chosen->account.id);
   schedule(task.id, now());
 }
 
@@ -176,7 +173,6 @@ void Engine::schedule(const std::string& id, Millis at) {
 }
 
 void Engine::forget(const std::string& id) {
-  assign(id, "");
   flights_.erase(id);
   parts_.progress.erase(id);
   work_waits_.notify();  // a slot is free

@@ -26,6 +26,7 @@
 #include "tasks/accounts.h"
 #include "tasks/policy.h"
 #include "tasks/progress_board.h"
+#include "tasks/queue.h"
 #include "tasks/task_store.h"
 
 namespace fluxgate::tasks {
@@ -89,7 +90,6 @@ class Engine {
     bool busy = false;             // a step is at work on it
     bool again = false;            // attend() came meanwhile
     bool cancel_sent = false;
-    std::string account_id;
   };
   struct Due {
     Millis at;
@@ -119,11 +119,10 @@ class Engine {
 
   // upstream.cpp: accounts and conversations
   awaitable<void> refresh_accounts();
-  int free_slots(std::string_view provider) const;
+  // The accounts that can be given tasks now; nullopt when none will be before somebody puts one right.
+  std::optional<std::vector<Room>> rooms(std::string_view provider) const;
   const UpstreamAccount* account(std::string_view provider, std::string_view id) const;
-  const UpstreamAccount* pick_account(std::string_view provider) const;
   const providers::Adapter* adapter(std::string_view provider) const;
-  void assign(const std::string& task_id, const std::string& account_id);
   std::optional<Millis> no_status_call_before(const std::string& account_id);
   providers::Adapter::Moment moment() const;
   // Goes on from `outcome` until it is no Send, or one that costs money.
@@ -175,9 +174,7 @@ class Engine {
   std::unordered_map<std::string, Flight> flights_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::unordered_map<std::string, std::vector<UpstreamAccount>> accounts_;  // by provider
-  std::unordered_map<std::string, int> in_flight_;                         // by account
   std::unordered_map<std::string, std::pair<Millis, int>> status_calls_;   // by account: second, calls in it
-  std::unordered_map<std::string, std::string> after_user_;                // by provider
   std::unordered_map<std::string, std::pair<Millis, std::vector<std::string>>> webhook_keys_;  // by base URL
   Millis accounts_read_at_ = 0;
   Millis lease_until_ = 0;

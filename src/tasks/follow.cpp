@@ -27,7 +27,6 @@ std::string size_class(const Task& task) {
 awaitable<void> Engine::poll(Task task) {
   auto attempt = co_await parts_.database.read([id = task.id](db::Tx& tx) { return store::last_attempt(tx, id); });
   if (!attempt) co_return co_await end_failed(std::move(task), "internal", Error().message());
-  assign(task.id, attempt->account_id);
   auto& flight = flights_[task.id];
   if (flight.accepted_at == 0) flight.accepted_at = attempt->sent_at;
 
@@ -152,7 +151,6 @@ awaitable<void> Engine::cancel_upstream(Task task, Attempt attempt) {
 
 awaitable<void> Engine::decide_unknown(Task task) {
   auto attempt = co_await parts_.database.read([id = task.id](db::Tx& tx) { return store::last_attempt(tx, id); });
-  if (attempt) assign(task.id, attempt->account_id);
   if (task.cancel_requested_at) {
     log::warn("task {}: cancelled while its submit was unanswered; a cost is the operator's", task.id);
     store::Move change{.to = TaskState::cancelled, .error_code = "cancelled",

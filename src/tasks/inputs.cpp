@@ -51,12 +51,14 @@ awaitable<Result<TakenInputs>> take_inputs(db::Database& database, files::Files&
     FLUX_CO_TRY(reference, files::classify_input(inputs[i], loc, context.own_origins));
     if (auto* url = std::get_if<files::PublicUrl>(&reference)) {
       taken.values.push_back(url->url);
+      taken.hashes.emplace_back();
       continue;
     }
     if (auto* picture = std::get_if<files::InlineImage>(&reference)) {
       auto kept = co_await keep(files, picture->bytes, context);
       if (!kept) co_return fail(std::move(kept).error());
       inline_bytes += kept->second.size;
+      taken.hashes.push_back(kept->second.sha256);
       taken.values.push_back(files.link(kept->first.id, kept->first.filename, context.now));
       taken.uploads.push_back(std::move(*kept));
     } else {
@@ -66,6 +68,7 @@ awaitable<Result<TakenInputs>> take_inputs(db::Database& database, files::Files&
       if (!row)
         co_return fail(Error::invalid(at(std::move(loc), "file_unknown", {param + " names a file that you do not have.", param + " 指向的文件不存在。"}, inputs[i])));
       inline_bytes += row->size;
+      taken.hashes.push_back(row->sha256);
       taken.values.push_back(files.link(row->id, row->filename, context.now));
     }
     if (context.inline_only && inline_bytes > kInlineTotal)

@@ -14,6 +14,7 @@ namespace fluxgate::tasks {
 // inline were stored; their rows are inserted by the submit's transaction.
 struct TakenInputs {
   std::vector<std::string> values;
+  std::vector<std::string> hashes;  // sha256 of each one's content, "" where only its address is known
   std::vector<std::pair<files::FileRow, files::Stored>> uploads;
 };
 

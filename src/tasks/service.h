@@ -11,6 +11,7 @@
 #include "tasks/engine.h"
 #include "tasks/progress_board.h"
 #include "tasks/tasks.h"
+#include "tasks/waiting.h"
 
 namespace fluxgate::tasks {
 
@@ -23,6 +24,7 @@ struct ServiceParts {
   ProgressBoard& progress;
   const Clock& clock;
   Engine& engine;
+  Waiting& waiting;
   const std::atomic<bool>& draining;   // waits end at once when it becomes true
   std::vector<std::string> own_origins;  // under which links are ours, besides the caller's
   bool inputs_inline = true;             // no public URL: upstreams are sent the bytes

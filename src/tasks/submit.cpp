@@ -26,8 +26,12 @@ Text gave_up(const providers::Failed& why) {
 
 awaitable<void> Engine::submit(Task task) {
   if (task.cancel_requested_at) co_return co_await end_cancelled(std::move(task));
-  const std::string account_id = flights_[task.id].account_id;
-  const auto* found = account_id.empty() ? nullptr : account(task.provider, account_id);
+  const auto* found = task.account_id.empty() ? nullptr : account(task.provider, task.account_id);
+  if (!found && !task.account_id.empty() && rooms(task.provider)) {
+    // The account went while the task was on its way to it; there are others.
+    co_await parts_.database.write([task, at = now()](db::Tx& tx) { give_back(tx, task, at, at); });
+    co_return forget(task.id);
+  }
   if (!found) {
     // Claimed with nobody to send it to.
     Error why = upstream_off();
@@ -174,7 +178,7 @@ awaitable<void> Engine::accepted(Task task, Attempt attempt, providers::Accepted
 awaitable<void> Engine::not_accepted(Task task, Attempt attempt, UpstreamAccount account, providers::Failed why) {
   if (why.decision == Decision::account) co_await take_out(account, why);
   bool again = why.decision == Decision::retry || why.decision == Decision::account;
-  bool elsewhere = why.decision != Decision::account || pick_account(task.provider) != nullptr;
+  bool elsewhere = why.decision != Decision::account || rooms(task.provider).has_value();
   if (why.decision == Decision::account && !elsewhere) {
     Error off = upstream_off();
     why.code = off.code();
@@ -196,7 +200,7 @@ awaitable<void> Engine::not_accepted(Task task, Attempt attempt, UpstreamAccount
     // It failed before the paid step, so there is no state to leave; it only waits.
     co_await parts_.database.write([task, at = *change.not_before, n = now()](db::Tx& tx) {
       tx.exec("UPDATE fg_task SET tries = tries + 1 WHERE id = $1 AND fence = $2", {task.id, task.fence});
-      store::give_back(tx, task, at, n);
+      give_back(tx, task, at, n);
     });
     co_return forget(task.id);
   }

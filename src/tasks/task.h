@@ -14,12 +14,16 @@
 
 namespace fluxgate::tasks {
 
+enum class Priority { low = -1, normal = 0, high = 1 };
+
 struct Task {
   std::string id, user_id, provider, endpoint, model;
   TaskState state = TaskState::queued;
   std::int64_t rev = 1;
   std::string owner;
   std::int64_t fence = 0;
+  Priority priority = Priority::normal;
+  std::string account_id;                // of the upstream account, from the claim on
   std::string prompt;
   boost::json::object params;
   std::vector<std::string> inputs;
@@ -36,6 +40,9 @@ struct Task {
   std::optional<Millis> cancel_requested_at;
   Millis created_at = 0, updated_at = 0;
   std::optional<Millis> started_at, completed_at;
+  std::string batch_id;
+  std::string cache_key;                 // "" = not cacheable
+  std::string cached_from;               // the task whose result this one was given; "" = made for it
   std::string legacy_id;                 // of an imported task, under which its clients know it; "" = ours
 };
 
@@ -60,6 +67,7 @@ struct TaskFile {
 struct Progress {
   std::optional<int> queue_position;   // ahead of it at the upstream, or in our queue
   std::optional<double> fraction;      // 0..1
+  std::optional<Millis> wait_ms;       // until it is started, probably
   std::optional<Millis> expected_at;   // from learned durations
   bool upstream_running = false;
 };

@@ -3,74 +3,10 @@
 #include <fmt/format.h>
 
 #include "notify/events.h"
+#include "tasks/task_row.h"
 
 namespace fluxgate::tasks::store {
 namespace {
-
-constexpr std::string_view kColumns =
-    "id, user_id, provider, endpoint, model, status, rev, owner, fence, prompt, params, inputs, images, quote, "
-    "quote_rev, charged, result, seed, error_code, error_param, error_message, tries, resubmits, not_before, "
-    "cancel_requested_at, created_at, updated_at, started_at, completed_at, legacy_id";
-
-boost::json::value parse_or_null(std::string_view text) {
-  if (text.empty()) return nullptr;
-  boost::system::error_code error;
-  auto value = boost::json::parse(text, error);
-  return error ? boost::json::value(nullptr) : value;
-}
-
-boost::json::object parse_object(std::string_view text) {
-  auto value = parse_or_null(text);
-  return value.is_object() ? std::move(value.as_object()) : boost::json::object{};
-}
-
-std::vector<std::string> parse_strings(std::string_view text) {
-  std::vector<std::string> list;
-  auto value = parse_or_null(text);
-  if (auto* array = value.if_array())
-    for (auto& item : *array)
-      if (item.is_string()) list.emplace_back(item.as_string());
-  return list;
-}
-
-Task read_task(const db::Row& row) {
-  Task task;
-  task.id = row.str(0);
-  task.user_id = row.str(1);
-  task.provider = row.str(2);
-  task.endpoint = row.str(3);
-  task.model = row.str(4);
-  task.state = task_state(row.text(5)).value_or(TaskState::failed);
-  task.rev = row.i64(6);
-  task.owner = row.str(7);
-  task.fence = row.i64(8);
-  task.prompt = row.str(9);
-  task.params = parse_object(row.text(10));
-  task.inputs = parse_strings(row.text(11));
-  task.images = static_cast<int>(row.i64(12));
-  task.quote = row.credits(13);
-  task.quote_rev = static_cast<int>(row.i64(14));
-  task.charged = row.credits(15);
-  task.result = parse_or_null(row.text(16));
-  task.seed = row.str(17);
-  task.error_code = row.str(18);
-  task.error_param = row.str(19);
-  auto message = parse_object(row.text(20));
-  if (auto* en = message.if_contains("en"); en && en->is_string()) task.error_message.en = en->as_string();
-  if (auto* zh = message.if_contains("zh"); zh && zh->is_string()) task.error_message.zh = zh->as_string();
-  task.tries = static_cast<int>(row.i64(21));
-  task.resubmits = static_cast<int>(row.i64(22));
-  task.not_before = row.i64(23);
-  task.cancel_requested_at = row.maybe_i64(24);
-  task.created_at = row.i64(25);
-  task.updated_at = row.i64(26);
-  task.started_at = row.maybe_i64(27);
-  task.completed_at = row.maybe_i64(28);
-  task.legacy_id = row.str(29);
-  return task;
-}
-
-std::string select(std::string_view rest) { return fmt::format("SELECT {} FROM fg_task {}", kColumns, rest); }
 
 void count(db::Tx& tx, const Task& task, TaskState state, int by) {
   tx.exec(
@@ -84,6 +20,7 @@ void announce(db::Tx& tx, const Task& task, Millis now) {
                            {"rev", task.rev},     {"state", name(task.state)}, {"quote", task.quote.as_number()},
                            {"charged", task.charged.as_number()}};
   if (!task.error_code.empty()) data["error_code"] = task.error_code;
+  if (!task.batch_id.empty()) data["batch_id"] = task.batch_id;
   if (auto account = credits::find_account(tx, task.user_id)) {
     data["credits_balance"] = account->available().as_number();
     data["credits_held"] = account->held.as_number();
@@ -102,13 +39,29 @@ std::string in_states(const std::optional<std::vector<TaskState>>& states) {
 
 constexpr std::string_view kLive = "('queued', 'submitting', 'unknown', 'running', 'storing')";
 
+// Other writers run beside us on PostgreSQL: account, batch, task, event is the order of locks (DESIGN §5.1), and
+// the batch's row makes sure that exactly one task is its last.
+void lock_before_end(db::Tx& tx, const Task& task) {
+  if (tx.dialect() == db::Dialect::sqlite) return;
+  tx.number("SELECT 1 FROM fg_credit_account WHERE user_id = $1 FOR UPDATE", {task.user_id});
+  if (!task.batch_id.empty()) tx.number("SELECT 1 FROM fg_batch WHERE id = $1 FOR UPDATE", {task.batch_id});
+}
+
+// A batch ends with its last task.
+void end_batch_with(db::Tx& tx, const Task& task, Millis now) {
+  static const std::string live = fmt::format("SELECT 1 FROM fg_task WHERE batch_id = $1 AND status IN {} LIMIT 1", kLive);
+  if (task.batch_id.empty() || tx.number(live, {task.batch_id}) != 0) return;
+  if (tx.exec("UPDATE fg_batch SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL", {now, task.batch_id}) == 0) return;
+  notify::append(tx, task.user_id, "batch.ended", boost::json::object{{"batch_id", task.batch_id}}, now);
+}
+
 }  // namespace
 
 // ---- reading ----
 
 std::optional<Task> find(db::Tx& tx, std::string_view id, std::string_view user_id) {
-  static const std::string sql = select("WHERE id = $1 AND ($2 = '' OR user_id = $2)");
-  static const std::string legacy = select("WHERE legacy_id = $1 AND ($2 = '' OR user_id = $2)");
+  static const std::string sql = select_tasks("WHERE id = $1 AND ($2 = '' OR user_id = $2)");
+  static const std::string legacy = select_tasks("WHERE legacy_id = $1 AND ($2 = '' OR user_id = $2)");
   auto task = tx.first(sql, {id, user_id}, read_task);
   return task ? task : tx.first(legacy, {id, user_id}, read_task);
 }
@@ -138,7 +91,7 @@ std::vector<TaskFile> files(db::Tx& tx, std::string_view task_id) {
 
 std::vector<Task> history(db::Tx& tx, const HistoryQuery& query) {
   // The cursor is an id: ids sort by time, so the page starts where the last one ended, at any depth.
-  std::string sql = select(fmt::format("WHERE user_id = $1 AND provider = $2{}{} ORDER BY id DESC LIMIT $3 OFFSET $4",
+  std::string sql = select_tasks(fmt::format("WHERE user_id = $1 AND provider = $2{}{} ORDER BY id DESC LIMIT $3 OFFSET $4",
                                        in_states(query.states), query.cursor.empty() ? "" : " AND id < $5"));
   if (query.cursor.empty())
     return tx.all(sql, {query.user_id, query.provider, query.limit, query.offset}, read_task);
@@ -170,86 +123,42 @@ std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id) {
       read_attempt);
 }
 
-std::int64_t queue_position(db::Tx& tx, const Task& task, int limit) {
-  return tx.number(
-      "SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE status = 'queued' AND provider = $1 AND id < $2 LIMIT $3) ahead",
-      {task.provider, task.id, limit});
-}
-
 // ---- submit ----
 
 void insert(db::Tx& tx, const Task& task) {
   boost::json::array inputs(task.inputs.begin(), task.inputs.end());
   std::string params_text = boost::json::serialize(task.params);
   std::string inputs_text = boost::json::serialize(inputs);
+  std::string result_text = task.result.is_null() ? "" : boost::json::serialize(task.result);
   tx.exec(
       "INSERT INTO fg_task (id, user_id, provider, endpoint, model, status, prompt, params, inputs, images, quote, "
-      "quote_rev, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
+      "quote_rev, created_at, updated_at, priority, batch_id, cache_key, cached_from, charged, completed_at, result, seed) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
       {task.id, task.user_id, task.provider, task.endpoint, task.model, name(task.state), or_null(task.prompt),
        params_text, task.inputs.empty() ? db::Param(nullptr) : db::Param(inputs_text), task.images, task.quote,
-       task.quote_rev, task.created_at});
+       task.quote_rev, task.created_at, static_cast<int>(task.priority), or_null(task.batch_id), or_null(task.cache_key),
+       or_null(task.cached_from), task.charged, task.completed_at, or_null(result_text), or_null(task.seed)});
   count(tx, task, task.state, 1);
-  announce(tx, task, task.created_at);
+  // The tasks of a batch are announced by their batch: one event, not a thousand.
+  if (task.batch_id.empty()) announce(tx, task, task.created_at);
 }
 
-// ---- claims ----
+// ---- take-over ----
 
-Claimed claim(db::Tx& tx, std::string_view provider, int limit, std::string after_user, const Claim& claim) {
-  // One step of the index from user to user, then that user's oldest: nobody's backlog is read.
-  static const std::string oldest = select(
-      "WHERE status = 'queued' AND provider = $1 AND user_id = $2 AND owner IS NULL AND not_before <= $3 "
-      "ORDER BY id LIMIT 1");
-  Claimed claimed;
-  bool from_start = after_user.empty();
-  int taken_in_pass = 0;
-  while (static_cast<int>(claimed.tasks.size()) < limit) {
-    auto user = tx.first(
-        "SELECT user_id FROM fg_task WHERE status = 'queued' AND provider = $1 AND user_id > $2 "
-        "ORDER BY user_id LIMIT 1",
-        {provider, after_user}, [](const db::Row& row) { return row.str(0); });
-    if (!user) {
-      if (from_start && taken_in_pass == 0) break;  // a whole round found nothing
-      after_user.clear();
-      from_start = true;
-      taken_in_pass = 0;
-      continue;
-    }
-    after_user = *user;
-    auto task = tx.first(oldest, {provider, *user, claim.now}, read_task);
-    if (!task) continue;
-    if (tx.exec("UPDATE fg_task SET owner = $1, fence = fence + 1 WHERE id = $2 AND status = 'queued' AND owner IS NULL",
-                {claim.node, task->id}) != 1)
-      continue;
-    task->owner = claim.node;
-    ++task->fence;
-    ++taken_in_pass;
-    claimed.tasks.push_back(std::move(*task));
-  }
-  claimed.after_user = std::move(after_user);
-  return claimed;
-}
-
-std::vector<Task> take_over(db::Tx& tx, const Claim& claim, int limit) {
-  static const std::string orphans = select(fmt::format(
+std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int limit) {
+  static const std::string orphans = select_tasks(fmt::format(
       "WHERE status IN {} AND owner IS NOT NULL AND owner <> $1 AND NOT EXISTS "
       "(SELECT 1 FROM fg_node n WHERE n.id = fg_task.owner AND n.lease_until > $2) LIMIT $3", kLive));
   std::vector<Task> taken;
-  for (Task& task : tx.all(orphans, {claim.node, claim.now, limit}, read_task)) {
+  for (Task& task : tx.all(orphans, {node, now, limit}, read_task)) {
     if (tx.exec("UPDATE fg_task SET owner = $1, fence = fence + 1 WHERE id = $2 AND fence = $3",
-                {claim.node, task.id, task.fence}) != 1)
+                {node, task.id, task.fence}) != 1)
       continue;
-    task.owner = claim.node;
+    task.owner = node;
     ++task.fence;
     taken.push_back(std::move(task));
   }
   return taken;
-}
-
-bool give_back(db::Tx& tx, const Task& task, Millis not_before, Millis now) {
-  return tx.exec(
-             "UPDATE fg_task SET owner = NULL, not_before = $1, updated_at = $2 "
-             "WHERE id = $3 AND status = 'queued' AND owner = $4 AND fence = $5",
-             {not_before, now, task.id, task.owner, task.fence}) == 1;
 }
 
 // ---- transitions ----
@@ -259,6 +168,7 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
   const bool ends = is_final(move.to);
   const bool waits_again = move.to == TaskState::queued;
   const bool starts = move.to == TaskState::submitting;
+  if (ends) lock_before_end(tx, task);
   std::string result_text = move.result ? boost::json::serialize(*move.result) : "";
   std::string message_text =
       move.error_message == Text{}
@@ -266,6 +176,7 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
           : boost::json::serialize(boost::json::object{{"en", move.error_message.en}, {"zh", move.error_message.zh}});
   auto changed = tx.exec(
       "UPDATE fg_task SET status = $1, rev = rev + 1, updated_at = $2, owner = CASE WHEN $3 = 1 THEN NULL ELSE owner END, "
+      "account_id = CASE WHEN $19 = 1 THEN NULL ELSE account_id END, "
       "error_code = $4, error_param = $5, error_message = $6, result = COALESCE($7, result), "
       "seed = COALESCE($8, seed), not_before = COALESCE($9, not_before), tries = tries + $10, "
       "resubmits = resubmits + $11, charged = $12, started_at = COALESCE(started_at, $13), completed_at = $14 "
@@ -273,7 +184,7 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
       {name(move.to), move.now, ends || waits_again, or_null(move.error_code), or_null(move.error_param),
        or_null(message_text), or_null(result_text), or_null(move.seed), move.not_before, move.count_try,
        move.count_resubmit, move.captured, starts ? db::Param(move.now) : db::Param(nullptr),
-       ends ? db::Param(move.now) : db::Param(nullptr), task.id, name(task.state), task.owner, task.fence});
+       ends ? db::Param(move.now) : db::Param(nullptr), task.id, name(task.state), task.owner, task.fence, waits_again});
   if (changed != 1) return false;
 
   count(tx, task, task.state, -1);
@@ -291,9 +202,11 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
   if (starts && !task.started_at) task.started_at = move.now;
   if (ends) task.completed_at = move.now;
   if (ends || waits_again) task.owner.clear();
+  if (waits_again) task.account_id.clear();
   count(tx, task, task.state, 1);
   if (ends) credits::settle(tx, task.user_id, task.id, move.captured, move.stamp);
   announce(tx, task, move.now);
+  if (ends) end_batch_with(tx, task, move.now);
   return true;
 }
 

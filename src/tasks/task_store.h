@@ -24,26 +24,13 @@ std::vector<Task> history(db::Tx& tx, const HistoryQuery& query);
 std::int64_t total(db::Tx& tx, const HistoryQuery& query);
 std::optional<Attempt> last_attempt(db::Tx& tx, std::string_view task_id);
 std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id);
-// How many tasks of the provider wait before this one.
-std::int64_t queue_position(db::Tx& tx, const Task& task, int limit);
 
 // ---- submit ----
 void insert(db::Tx& tx, const Task& task);
 
 // ---- the engine's transitions ----
-struct Claim {
-  std::string node;
-  Millis now = 0;
-};
-struct Claimed {
-  std::vector<Task> tasks;
-  std::string after_user;  // where the next round goes on
-};
-// Takes up to `limit` waiting tasks of a provider, one from each user in turn, beginning behind
-// `after_user`, so that one user's backlog does not hold up the others.
-Claimed claim(db::Tx& tx, std::string_view provider, int limit, std::string after_user, const Claim& claim);
 // Takes over live tasks whose owner has no lease any more.
-std::vector<Task> take_over(db::Tx& tx, const Claim& claim, int limit);
+std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int limit);
 
 // What a move writes beside the state. Times come from `now`.
 struct Move {
@@ -61,9 +48,6 @@ struct Move {
 // Moves the task on if it still is in `task.state` under `task.owner` and `task.fence`. On success `task`
 // is updated in place and true returned. A final state settles the hold.
 bool move(db::Tx& tx, Task& task, const Move& move);
-
-// `queued` under this owner again becomes free for any node.
-bool give_back(db::Tx& tx, const Task& task, Millis not_before, Millis now);
 
 void insert_attempt(db::Tx& tx, const Attempt& attempt);
 void accept_attempt(db::Tx& tx, std::string_view attempt_id, const boost::json::object& reference, Millis now);

@@ -24,20 +24,16 @@ namespace {
 bool usable(const UpstreamAccount& account) { return account.enabled && !account.out_since; }
 }  // namespace
 
-int Engine::free_slots(std::string_view provider) const {
+std::optional<std::vector<Room>> Engine::rooms(std::string_view provider) const {
+  std::optional<std::vector<Room>> open;
   auto list = accounts_.find(std::string(provider));
-  if (list == accounts_.end()) return 0;
-  int free = 0;
-  bool any_usable = false;
+  if (list == accounts_.end()) return open;
   for (const auto& account : list->second) {
     if (!usable(account)) continue;
-    any_usable = true;
-    auto used = in_flight_.find(account.account.id);
-    free += std::max(0, account.max_concurrent - (used == in_flight_.end() ? 0 : used->second));
+    if (!open) open.emplace();
+    open->push_back({account.account.id, account.weight, account.max_concurrent});
   }
-  // With nobody to send them to, tasks are claimed all the same: to be failed with the reason, not forgotten.
-  constexpr int kToFail = 16;
-  return any_usable ? free : kToFail;
+  return open;
 }
 
 const UpstreamAccount* Engine::account(std::string_view provider, std::string_view id) const {
@@ -48,37 +44,10 @@ const UpstreamAccount* Engine::account(std::string_view provider, std::string_vi
   return nullptr;
 }
 
-// The usable account with a free slot that is least loaded for its weight.
-const UpstreamAccount* Engine::pick_account(std::string_view provider) const {
-  auto list = accounts_.find(std::string(provider));
-  if (list == accounts_.end()) return nullptr;
-  const UpstreamAccount* best = nullptr;
-  double best_load = 0;
-  for (const auto& account : list->second) {
-    auto used = in_flight_.find(account.account.id);
-    int count = used == in_flight_.end() ? 0 : used->second;
-    if (!usable(account) || count >= account.max_concurrent) continue;
-    double load = (count + 1.0) / std::max(1, account.weight);
-    if (!best || load < best_load) {
-      best = &account;
-      best_load = load;
-    }
-  }
-  return best;
-}
-
 const providers::Adapter* Engine::adapter(std::string_view provider) const {
   for (const auto* adapter : parts_.adapters)
     if (adapter->provider() == provider) return adapter;
   return nullptr;
-}
-
-void Engine::assign(const std::string& task_id, const std::string& account_id) {
-  auto found = flights_.find(task_id);
-  if (found == flights_.end() || found->second.account_id == account_id) return;
-  if (!found->second.account_id.empty()) --in_flight_[found->second.account_id];
-  found->second.account_id = account_id;
-  if (!account_id.empty()) ++in_flight_[account_id];
 }
 
 // Status calls of an account are bounded by the second. When the second is used up: when to come back.

@@ -74,7 +74,7 @@ class Voyage {
     engine_ = std::make_unique<tasks::Engine>(
         context_->get_executor(),
         tasks::EngineParts{database_, *files_, upstream_, hub_, holder_, accounts_, progress_, clock_, {&adapter_}}, options);
-    service_ = tasks::make_tasks({database_, *files_, hub_, holder_, accounts_, progress_, clock_, *engine_, draining_, {}});
+    service_ = tasks::make_tasks({database_, *files_, hub_, holder_, accounts_, progress_, clock_, *engine_, waiting_, draining_, {}});
     engine_->start();
   }
 
@@ -171,6 +171,7 @@ class Voyage {
   tasks::ProgressBoard progress_;
   crypto::Sealer sealer_{std::string(32, 'k')};
   tasks::AccountStore accounts_{sealer_};
+  tasks::Waiting waiting_{accounts_, clock_};
   std::atomic<bool> draining_{false};
   std::unique_ptr<boost::asio::io_context> context_;
   std::unique_ptr<tasks::Engine> engine_;

@@ -27,7 +27,7 @@ class WholeApiTest : public PeopleTest {
             *database_, *files_, *client_, hub_, *catalogue_, accounts_, progress_, clock_, {}},
         tasks::EngineOptions{.node_id = "test", .hook_secret = std::string(32, 'h')});
     tasks_ = tasks::make_tasks(
-        {*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, draining_, {}});
+        {*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, waiting_, draining_, {}});
     router_ = http::Router();
     Parts parts{*tasks_, *files_, *database_, hub_, *catalogue_, accounts_, *identity_, clock_, *engine_};
     parts.info.version = "1.2.3";
@@ -51,6 +51,7 @@ class WholeApiTest : public PeopleTest {
   crypto::Sealer sealer_{std::string(32, 'm')};
   tasks::AccountStore accounts_{sealer_};
   tasks::ProgressBoard progress_;
+  tasks::Waiting waiting_{accounts_, clock_};
   std::atomic<bool> draining_{false};
   std::unique_ptr<files::Files> files_;
   std::unique_ptr<catalogue::Holder> catalogue_;
