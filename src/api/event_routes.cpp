@@ -48,32 +48,35 @@ Answer as_json(const Api& api, const http::Request& request, std::string user_id
 
 // ---- the stream ----
 
-// One listener's place in the story.
-struct Listener {
-  ApiPtr api;
-  std::string user_id, token, path;
-  std::optional<std::int64_t> since;  // unset: from now on
-};
+
+// Data of ours names its batch in this form and no other: ids are made by us and need no escape.
+bool concerns(const Listener& listener, const notify::Event& event) {
+  return listener.batch_id.empty() ||
+         event.data.find(fmt::format("\"batch_id\":\"{}\"", listener.batch_id)) != std::string::npos;
+}
 
 // What was stored since; `since` moves on. More may be left when the page was full.
-struct Batch {
+struct Chapter {
   std::string text;
   bool full = false;
+  bool last = false;  // the batch has ended
 };
-awaitable<Batch> next_batch(const Listener& listener, std::int64_t& since) {
+awaitable<Chapter> next_chapter(const Listener& listener, std::int64_t& since) {
   const auto page = co_await read_page(*listener.api, listener.user_id, since, kPageSize);
-  Batch batch;
+  Chapter chapter;
   if (page.reset) {
-    batch.text = sse_event("reset", page.last_seq, json::serialize(json::object{{"last_id", page.last_seq}}));
+    chapter.text = sse_event("reset", page.last_seq, json::serialize(json::object{{"last_id", page.last_seq}}));
     since = page.last_seq;
-    co_return batch;
+    co_return chapter;
   }
   for (const notify::Event& event : page.events) {
-    batch.text += sse_event(event.type, event.seq, event.data);
     since = event.seq;
+    if (!concerns(listener, event)) continue;
+    chapter.text += sse_event(event.type, event.seq, event.data);
+    chapter.last = chapter.last || (!listener.batch_id.empty() && event.type == "batch.ended");
   }
-  batch.full = page.events.size() == kPageSize;
-  co_return batch;
+  chapter.full = page.events.size() == kPageSize;
+  co_return chapter;
 }
 
 // A token that has ended ends its streams too.
@@ -90,14 +93,16 @@ awaitable<void> stream(Listener listener, http::BodyWriter& out) {
   std::int64_t last = co_await api.parts.database.read(
       [id = listener.user_id](db::Tx& tx) { return notify::last_seq(tx, id); });
   std::int64_t since = listener.since.value_or(last);
-  const json::object hello{{"last_id", last}, {"server_time", iso8601(api.parts.clock.now_ms())}};
+  json::object hello = listener.hello;
+  hello["last_id"] = last;
+  hello["server_time"] = iso8601(api.parts.clock.now_ms());
   std::string text = "retry: 2000\n" + sse_event("hello", since, json::serialize(hello));
   Millis spoke_at = 0, checked_at = api.parts.clock.now_ms();
   for (;;) {
-    const Batch batch = co_await next_batch(listener, since);
-    text += batch.text;
+    const Chapter chapter = co_await next_chapter(listener, since);
+    text += chapter.text;
     for (const notify::Event& event : subscription->take_progress())
-      text += sse_event(event.type, std::nullopt, event.data);
+      if (concerns(listener, event)) text += sse_event(event.type, std::nullopt, event.data);
     const Millis now = api.parts.clock.now_ms();
     const auto keep_alive = std::chrono::milliseconds(kKeepAlive).count();
     if (text.empty() && now - spoke_at >= keep_alive) text = ": still here\n\n";
@@ -107,7 +112,9 @@ awaitable<void> stream(Listener listener, http::BodyWriter& out) {
       text.clear();
       spoke_at = now;
     }
-    if (batch.full) continue;
+    if (chapter.last) co_return;
+    if (chapter.full) continue;
+    if (listener.ended) co_return;
     if (now - checked_at >= keep_alive) {
       checked_at = now;
       const bool welcome = co_await still_welcome(listener);
@@ -119,7 +126,24 @@ awaitable<void> stream(Listener listener, http::BodyWriter& out) {
   if (out.draining()) co_await out.write(sse_event("draining", std::nullopt, "{}"));
 }
 
-// Last-Event-ID as browsers send it, or `last_event_id` for those who cannot set headers.
+Answer events(const ApiPtr& api, http::Request& request) {
+  auto admitted = co_await api->guard(request, Role::user);
+  FLUX_CO_TRY(principal, std::move(admitted));
+  FLUX_CO_TRY(limit, query_integer(request, "limit", 100, 1, 100));
+  if (request.query("since")) {
+    auto answer = co_await as_json(*api, request, principal.user_id, static_cast<int>(limit));
+    co_return answer;
+  }
+  FLUX_CO_TRY(since, read_last_id(request));
+  co_return event_stream({.api = api,
+                          .user_id = principal.user_id,
+                          .token = presented_token(request).text,
+                          .path = std::string(request.path()),
+                          .since = since});
+}
+
+}  // namespace
+
 Result<std::optional<std::int64_t>> read_last_id(const http::Request& request) {
   std::string text(request.header("last-event-id"));
   if (text.empty()) text = request.query("last_event_id").value_or("");
@@ -131,24 +155,12 @@ Result<std::optional<std::int64_t>> read_last_id(const http::Request& request) {
                       {"Expected the id of an event.", "应为事件的编号。"}, json::string(text.substr(0, 64)));
 }
 
-Answer events(const ApiPtr& api, http::Request& request) {
-  auto admitted = co_await api->guard(request, Role::user);
-  FLUX_CO_TRY(principal, std::move(admitted));
-  FLUX_CO_TRY(limit, query_integer(request, "limit", 100, 1, 100));
-  if (request.query("since")) {
-    auto answer = co_await as_json(*api, request, principal.user_id, static_cast<int>(limit));
-    co_return answer;
-  }
-  FLUX_CO_TRY(since, read_last_id(request));
-  Listener listener{api, principal.user_id, presented_token(request).text, std::string(request.path()),
-                    since};
-  auto body = [listener](http::BodyWriter& out) { return stream(listener, out); };
-  co_return http::Response::stream("text/event-stream", std::move(body))
+http::Response event_stream(Listener listener) {
+  auto body = [listener = std::move(listener)](http::BodyWriter& out) { return stream(listener, out); };
+  return http::Response::stream("text/event-stream", std::move(body))
       .with("Cache-Control", "no-store")
       .with("X-Accel-Buffering", "no");
 }
-
-}  // namespace
 
 std::string sse_event(std::string_view type, std::optional<std::int64_t> id, std::string_view data) {
   std::string text;

@@ -22,10 +22,6 @@ constexpr std::size_t kKeyLength = 255;
 constexpr std::int64_t kOffsetMax = 10'000;
 constexpr std::int64_t kPageMax = 1'000'000;
 
-TaskShow show_for(const Api& api, const http::Request& request) {
-  return {api.parts.files, api.parts.info.public_url, api.parts.clock.now_ms(), request.language()};
-}
-
 http::Response task_answer(const Api& api, const http::Request& request, const TaskView& view) {
   return private_json(flux_task_json(view, show_for(api, request)));
 }

@@ -115,6 +115,10 @@ json::value seed_json(std::string_view seed) {
   return json::string(seed);
 }
 
+TaskShow show_for(const Api& api, const http::Request& request) {
+  return {api.parts.files, api.parts.info.public_url, api.parts.clock.now_ms(), request.language()};
+}
+
 json::object flux_task_json(const TaskView& view, const TaskShow& show) {
   const Task& task = view.task;
   json::array images;

@@ -7,6 +7,7 @@
 
 #include <boost/json.hpp>
 
+#include "api/context.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "files/files.h"
@@ -20,6 +21,8 @@ struct TaskShow {
   Millis now = 0;
   Language language = Language::en;
 };
+
+TaskShow show_for(const Api& api, const http::Request& request);
 
 boost::json::object flux_task_json(const tasks::TaskView& view, const TaskShow& show);
 

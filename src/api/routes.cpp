@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 #include "api/auth_routes.h"
+#include "api/batch_routes.h"
 #include "api/context.h"
 #include "api/credit_routes.h"
 #include "api/docs_routes.h"
@@ -11,6 +12,7 @@
 #include "api/hook_routes.h"
 #include "api/people.h"
 #include "api/system_routes.h"
+#include "api/task_settings_routes.h"
 #include "api/upload_routes.h"
 #include "api/user_routes.h"
 
@@ -28,6 +30,8 @@ void add_routes(http::Router& router, Parts parts) {
   add_user_routes(router, people);
   add_flux_routes(router, api);
   add_flux_config_routes(router, api);
+  add_batch_routes(router, api);
+  add_task_settings_routes(router, api);
   add_upload_routes(router, api);
   add_file_routes(router, api);
   add_event_routes(router, api);

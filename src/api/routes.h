@@ -12,6 +12,7 @@
 #include "identity/identity.h"
 #include "notify/events.h"
 #include "tasks/accounts.h"
+#include "tasks/batches.h"
 #include "tasks/engine.h"
 #include "tasks/tasks.h"
 
@@ -28,6 +29,7 @@ struct Info {
 // What the endpoints work with. All of it outlives the server.
 struct Parts {
   tasks::Tasks& tasks;
+  tasks::Batches& batches;
   files::Files& files;
   db::Database& database;
   notify::Hub& hub;

@@ -96,6 +96,7 @@ class NodeImpl final : public Node {
   std::unique_ptr<CoroGroup> upkeep_;
   std::unique_ptr<Wakeup> upkeep_due_, places_due_;
   std::unique_ptr<tasks::Tasks> tasks_;
+  std::unique_ptr<tasks::Batches> batches_;
   std::unique_ptr<http::Server> server_;
   bool running_ = false;
 };
@@ -186,8 +187,10 @@ void NodeImpl::build_engine() {
       tasks::EngineParts{*workspace_.database, *files_, *client_, hub_, *catalogue_, *accounts_, progress_, clock_, {fal_.get()}},
       options);
   waiting_ = std::make_unique<tasks::Waiting>(*accounts_, clock_);
-  tasks_ = tasks::make_tasks({*workspace_.database, *files_, hub_, *catalogue_, *accounts_, progress_, clock_, *engine_,
-                              *waiting_, draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()});
+  const tasks::ServiceParts service{*workspace_.database, *files_, hub_, *catalogue_, *accounts_, progress_, clock_, *engine_,
+                                    *waiting_, draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()};
+  tasks_ = tasks::make_tasks(service);
+  batches_ = tasks::make_batches(service);
   upkeep_ = std::make_unique<CoroGroup>(engine_thread_.context().get_executor());
   upkeep_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
   places_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
@@ -202,7 +205,7 @@ void NodeImpl::build_server() {
   options.tls_certificate = config_.tls_certificate;
   options.tls_key = config_.tls_key;
 
-  api::Parts parts{.tasks = *tasks_, .files = *files_, .database = *workspace_.database, .hub = hub_,
+  api::Parts parts{.tasks = *tasks_, .batches = *batches_, .files = *files_, .database = *workspace_.database, .hub = hub_,
                    .catalogue = *catalogue_, .accounts = *accounts_, .identity = *identity_, .clock = clock_,
                    .engine = *engine_};
   parts.info.version = kVersion;

@@ -67,6 +67,12 @@ std::optional<Account> find_account(db::Tx& tx, std::string_view user_id) {
   return tx.first(sql, {user_id}, read_account);
 }
 
+Result<void> check_available(db::Tx& tx, std::string_view user_id, Credits amount) {
+  const Account account = find_account(tx, user_id).value_or(Account{});
+  if (account.available() < amount) return fail(short_of(amount, account));
+  return {};
+}
+
 Result<Account> hold(db::Tx& tx, std::string_view user_id, std::string_view task_id, Credits amount,
                      const Stamp& stamp) {
   FLUX_ASSERT(amount >= Credits{});

@@ -54,6 +54,9 @@ void open_account(db::Tx& tx, std::string_view user_id, Credits opening, const S
 
 std::optional<Account> find_account(db::Tx& tx, std::string_view user_id);
 
+// Whether `amount` could be held now: insufficient_credits as `hold`. For what holds in many parts.
+Result<void> check_available(db::Tx& tx, std::string_view user_id, Credits amount);
+
 // Sets `amount` aside for a task. insufficient_credits with needed, balance and held when short, also for
 // users without an account (Open WebUI makes some beside us); then nothing has changed.
 Result<Account> hold(db::Tx& tx, std::string_view user_id, std::string_view task_id, Credits amount, const Stamp& stamp);

@@ -31,15 +31,6 @@ Result<std::string> take_model(boost::json::object& body) {
   return id;
 }
 
-Error price_changed(const catalogue::Quote& quote, Credits expected) {
-  return Error(Errc::conflict, "price_changed",
-               {fmt::format("The price is {} credits now, not {}.", quote.total.to_string(), expected.to_string()),
-                fmt::format("当前价格为 {} 积分，而不是 {}。", quote.total.to_string(), expected.to_string())})
-      .with("price", quote.total.as_number())
-      .with("expected_price", expected.as_number())
-      .with("rev", quote.rev);
-}
-
 std::string text_member(const boost::json::object& object, std::string_view name) {
   auto* value = object.if_contains(name);
   return value && value->is_string() ? std::string(value->as_string()) : "";
@@ -106,6 +97,19 @@ awaitable<Result<TakenInputs>> take_inputs_of(const OrderParts& parts, const Ask
   co_return taken;
 }
 
+awaitable<Result<TakenInputs>> take_inputs_once(const OrderParts& parts, const Asking& asking,
+                                                const catalogue::Normalised& normalised, TakenBefore* before) {
+  if (before)
+    if (auto known = before->find(normalised.inputs); known != before->end()) co_return known->second;
+  auto taken = co_await take_inputs_of(parts, asking, normalised);
+  if (taken && before) {
+    TakenInputs again = *taken;
+    again.uploads.clear();  // their rows are written with the first
+    before->emplace(normalised.inputs, std::move(again));
+  }
+  co_return taken;
+}
+
 }  // namespace
 
 Result<Wishes> take_wishes(boost::json::object& body) {
@@ -139,6 +143,15 @@ Result<Wishes> take_wishes(boost::json::object& body) {
   return wishes;
 }
 
+Error price_changed(Credits price, int rev, Credits expected) {
+  return Error(Errc::conflict, "price_changed",
+               {fmt::format("The price is {} credits now, not {}.", price.to_string(), expected.to_string()),
+                fmt::format("当前价格为 {} 积分，而不是 {}。", price.to_string(), expected.to_string())})
+      .with("price", price.as_number())
+      .with("expected_price", expected.as_number())
+      .with("rev", rev);
+}
+
 Result<House> read_house(db::Tx& tx, const AccountStore& accounts, const std::string& provider, const std::string& user_id) {
   FLUX_CHECK(accounts.usable(tx, provider));
   const auto role =
@@ -146,16 +159,17 @@ Result<House> read_house(db::Tx& tx, const AccountStore& accounts, const std::st
   return House{load_scheduling(tx).share_of(user_id, role.value_or("user")), load_cache_rules(tx)};
 }
 
-awaitable<Result<Order>> make_order(const OrderParts& parts, Asking asking, boost::json::object body, Wishes wishes) {
+awaitable<Result<Order>> make_order(const OrderParts& parts, Asking asking, boost::json::object body, Wishes wishes,
+                                    TakenBefore* before) {
   auto catalogue = parts.catalogue.get();
   FLUX_CO_TRY(model_id, take_model(body));
   FLUX_CO_TRY(model, catalogue->require(asking.provider, model_id));
   FLUX_CO_TRY(normalised, model->validate(asking.endpoint, body));
   const catalogue::Quote quote = model->quote(normalised.params);
   if (wishes.expected_price && quote.total > *wishes.expected_price)
-    co_return fail(price_changed(quote, *wishes.expected_price));
+    co_return fail(price_changed(quote.total, quote.rev, *wishes.expected_price));
   FLUX_CO_TRY(priority, settle_priority(wishes, asking.house.share));
-  auto taken_or_not = co_await take_inputs_of(parts, asking, normalised);
+  auto taken_or_not = co_await take_inputs_once(parts, asking, normalised, before);
   FLUX_CO_TRY(taken, std::move(taken_or_not));
 
   Order order;

@@ -2,6 +2,7 @@
 // taken in. Shared by single submits and batches, so that both mean the same.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -61,8 +62,14 @@ struct Asking {
   House house;
 };
 
-// Errors: invalid, conflict price_changed, forbidden priority_not_allowed, and those of take_inputs.
-awaitable<Result<Order>> make_order(const OrderParts& parts, Asking asking, boost::json::object body, Wishes wishes);
+// Inputs that were taken in already, by what was given: the many requests of a batch often share them.
+using TakenBefore = std::map<std::vector<std::string>, TakenInputs>;
+
+// Errors: invalid, conflict price_changed, forbidden priority_not_allowed, and those of take_inputs. `taken`, when
+// given, lives as long as the call.
+awaitable<Result<Order>> make_order(const OrderParts& parts, Asking asking, boost::json::object body, Wishes wishes,
+                                    TakenBefore* taken = nullptr);
+Error price_changed(Credits price, int rev, Credits expected);
 
 // ---- in the transaction ----
 

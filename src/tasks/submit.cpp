@@ -123,7 +123,7 @@ awaitable<bool> Engine::commit_submitting(Task& task, const Attempt& attempt) {
     return after;
   });
   if (!moved) {
-    forget(task.id);
+    schedule(task.id, now());  // to be ended when its user cancelled it, to be forgotten when it is another's
     co_return false;
   }
   task = std::move(*moved);

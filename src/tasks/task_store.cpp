@@ -52,7 +52,11 @@ void end_batch_with(db::Tx& tx, const Task& task, Millis now) {
   static const std::string live = fmt::format("SELECT 1 FROM fg_task WHERE batch_id = $1 AND status IN {} LIMIT 1", kLive);
   if (task.batch_id.empty() || tx.number(live, {task.batch_id}) != 0) return;
   if (tx.exec("UPDATE fg_batch SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL", {now, task.batch_id}) == 0) return;
-  notify::append(tx, task.user_id, "batch.ended", boost::json::object{{"batch_id", task.batch_id}}, now);
+  boost::json::object counts;
+  tx.each("SELECT status, COUNT(*) FROM fg_task WHERE batch_id = $1 GROUP BY status", {task.batch_id},
+          [&](const db::Row& row) { counts[row.text(0)] = row.i64(1); });
+  notify::append(tx, task.user_id, "batch.ended",
+                 boost::json::object{{"batch_id", task.batch_id}, {"counts", std::move(counts)}}, now);
 }
 
 }  // namespace
@@ -89,16 +93,30 @@ std::vector<TaskFile> files(db::Tx& tx, std::string_view task_id) {
       });
 }
 
+namespace {
+
+std::vector<Task> batch_page(db::Tx& tx, const HistoryQuery& query) {
+  return tx.all(select_tasks(fmt::format("WHERE batch_id = $1 AND id > $2{} ORDER BY id LIMIT $3 OFFSET $4",
+                                         in_states(query.states))),
+                {query.batch_id, query.cursor, query.limit, query.offset}, read_task);
+}
+
+}  // namespace
+
 std::vector<Task> history(db::Tx& tx, const HistoryQuery& query) {
+  if (!query.batch_id.empty()) return batch_page(tx, query);
   // The cursor is an id: ids sort by time, so the page starts where the last one ended, at any depth.
   std::string sql = select_tasks(fmt::format("WHERE user_id = $1 AND provider = $2{}{} ORDER BY id DESC LIMIT $3 OFFSET $4",
-                                       in_states(query.states), query.cursor.empty() ? "" : " AND id < $5"));
+                                             in_states(query.states), query.cursor.empty() ? "" : " AND id < $5"));
   if (query.cursor.empty())
     return tx.all(sql, {query.user_id, query.provider, query.limit, query.offset}, read_task);
   return tx.all(sql, {query.user_id, query.provider, query.limit, query.offset, query.cursor}, read_task);
 }
 
 std::int64_t total(db::Tx& tx, const HistoryQuery& query) {
+  if (!query.batch_id.empty())
+    return tx.number(fmt::format("SELECT COUNT(*) FROM fg_task WHERE batch_id = $1{}", in_states(query.states)),
+                     {query.batch_id});
   return tx.number(fmt::format("SELECT COALESCE(SUM(n), 0) FROM fg_user_counter WHERE user_id = $1 AND provider = $2{}",
                                in_states(query.states)),
                    {query.user_id, query.provider});

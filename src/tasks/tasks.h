@@ -34,7 +34,8 @@ struct HistoryQuery {
   std::string user_id;
   std::string provider;
   std::optional<std::vector<TaskState>> states;
-  std::string cursor;                      // the id before which to go on; "" = newest
+  std::string batch_id;                    // "" = all; else the tasks of this batch, in the order of its request
+  std::string cursor;                      // the id where the last page ended; "" = from the beginning
   int offset = 0;                          // for `page`; ≤ 10 000
   int limit = 20;
 };

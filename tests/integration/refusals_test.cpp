@@ -65,7 +65,7 @@ TEST(Refusals, ARoleTooLowIs403) {
     Answer answer = api().send(call);
     EXPECT_EQ(answer.status, 403);
     EXPECT_EQ(answer.code(), "role_too_low");
-    if (contract().describes(operation, 200) && operation.item->at("tags").at(0) != "FLUX administration")
+    if (contract().describes(operation, 200) && !operation.item->at("tags").at(0).as_string().ends_with("dministration"))
       return;
     call.token = user.token;
     EXPECT_EQ(api().send(call).status, 403);

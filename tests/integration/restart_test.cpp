@@ -141,6 +141,7 @@ TEST(Restart, WithoutAProviderSubmitsSayWhy) {
     EXPECT_EQ(refused.status, 503) << refused.body;
     EXPECT_EQ(refused.code(), "provider_not_configured");
   }
+  EXPECT_EQ(client.post("/api/v1/batches", ann.token, {{"requests", {text_body("x")}}}).status, 503);
   EXPECT_EQ(client.get("/api/config").json().at("sandbox"), false);
   EXPECT_EQ(client.get("/api/v1/flux/health").json().at("status"), "error");
   EXPECT_EQ(client.get("/api/v1/flux/models", ann.token).json().at("enabled"), false);

@@ -26,10 +26,11 @@ class WholeApiTest : public PeopleTest {
         tasks::EngineParts{
             *database_, *files_, *client_, hub_, *catalogue_, accounts_, progress_, clock_, {}},
         tasks::EngineOptions{.node_id = "test", .hook_secret = std::string(32, 'h')});
-    tasks_ = tasks::make_tasks(
-        {*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, waiting_, draining_, {}});
+    const tasks::ServiceParts service{*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, waiting_, draining_, {}};
+    tasks_ = tasks::make_tasks(service);
+    batches_ = tasks::make_batches(service);
     router_ = http::Router();
-    Parts parts{*tasks_, *files_, *database_, hub_, *catalogue_, accounts_, *identity_, clock_, *engine_};
+    Parts parts{*tasks_, *batches_, *files_, *database_, hub_, *catalogue_, accounts_, *identity_, clock_, *engine_};
     parts.info.version = "1.2.3";
     parts.catalogue_changed = [this] {
       const auto settings =
@@ -40,6 +41,7 @@ class WholeApiTest : public PeopleTest {
   }
   void TearDown() override {
     router_ = http::Router();
+    batches_.reset();
     tasks_.reset();
     engine_.reset();
     client_.reset();
@@ -58,6 +60,7 @@ class WholeApiTest : public PeopleTest {
   std::unique_ptr<net::HttpClient> client_;
   std::unique_ptr<tasks::Engine> engine_;
   std::unique_ptr<tasks::Tasks> tasks_;
+  std::unique_ptr<tasks::Batches> batches_;
 };
 
 }  // namespace fluxgate::api

@@ -30,6 +30,9 @@ TEST(Ids, SortByTimeAndNeverRepeat) {
   std::set<std::string> same_moment;
   for (int i = 0; i < 2000; ++i) same_moment.insert(new_id(1'700'000'000'000));
   EXPECT_EQ(same_moment.size(), 2000u);
+  std::vector<std::string> in_order;
+  for (int i = 0; i < 3000; ++i) in_order.push_back(new_id(1'700'000'100'000));
+  EXPECT_TRUE(std::is_sorted(in_order.begin(), in_order.end())) << "of one millisecond, as they were made";
 }
 
 TEST(Ids, KnowAUuidWhenTheySeeOne) {
