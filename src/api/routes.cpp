@@ -1,5 +1,7 @@
 #include "api/routes.h"
 
+#include "api/account_routes.h"
+#include "api/alert_routes.h"
 #include "api/auth_routes.h"
 #include "api/batch_routes.h"
 #include "api/context.h"
@@ -32,6 +34,8 @@ void add_routes(http::Router& router, Parts parts) {
   add_flux_config_routes(router, api);
   add_batch_routes(router, api);
   add_task_settings_routes(router, api);
+  add_account_routes(router, api);
+  add_alert_routes(router, api);
   add_upload_routes(router, api);
   add_file_routes(router, api);
   add_event_routes(router, api);

@@ -35,6 +35,7 @@ struct Parts {
   notify::Hub& hub;
   const catalogue::Holder& catalogue;
   const tasks::AccountStore& accounts;
+  tasks::AccountHealth& health;
   identity::Identity& identity;
   const Clock& clock;
   tasks::Engine& engine;

@@ -87,6 +87,7 @@ class NodeImpl final : public Node {
   std::unique_ptr<identity::Identity> identity_;
   notify::Hub hub_;
   tasks::ProgressBoard progress_;
+  tasks::AccountHealth health_;
   std::unique_ptr<tasks::Waiting> waiting_;
   std::atomic<bool> draining_{false};
   EngineThread engine_thread_;
@@ -184,7 +185,7 @@ void NodeImpl::build_engine() {
   options.policy.resubmit_up_to = Credits::parse(config_.resubmit_up_to).value_or(Credits{});
   engine_ = std::make_unique<tasks::Engine>(
       engine_thread_.context().get_executor(),
-      tasks::EngineParts{*workspace_.database, *files_, *client_, hub_, *catalogue_, *accounts_, progress_, clock_, {fal_.get()}},
+      tasks::EngineParts{*workspace_.database, *files_, *client_, hub_, *catalogue_, *accounts_, health_, progress_, clock_, {fal_.get()}},
       options);
   waiting_ = std::make_unique<tasks::Waiting>(*accounts_, clock_);
   const tasks::ServiceParts service{*workspace_.database, *files_, hub_, *catalogue_, *accounts_, progress_, clock_, *engine_,
@@ -206,7 +207,7 @@ void NodeImpl::build_server() {
   options.tls_key = config_.tls_key;
 
   api::Parts parts{.tasks = *tasks_, .batches = *batches_, .files = *files_, .database = *workspace_.database, .hub = hub_,
-                   .catalogue = *catalogue_, .accounts = *accounts_, .identity = *identity_, .clock = clock_,
+                   .catalogue = *catalogue_, .accounts = *accounts_, .health = health_, .identity = *identity_, .clock = clock_,
                    .engine = *engine_};
   parts.info.version = kVersion;
   parts.info.sandbox = config_.sandbox;

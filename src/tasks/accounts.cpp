@@ -1,6 +1,10 @@
 #include "tasks/accounts.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "notify/alerts.h"
 
 namespace fluxgate::tasks {
 namespace {
@@ -14,7 +18,7 @@ boost::json::object parse_object(std::string_view text) {
 std::string settings_key(std::string_view provider) { return fmt::format("provider.{}", provider); }
 
 constexpr std::string_view kColumns =
-    "id, provider, base_url, sealed_key, settings, enabled, weight, max_concurrent, timeout_s, out_since, out_reason, rev";
+    "id, provider, base_url, sealed_key, settings, enabled, weight, max_concurrent, timeout_s, out_since, out_reason, rev, name";
 
 }  // namespace
 
@@ -29,29 +33,65 @@ std::vector<UpstreamAccount> AccountStore::accounts(db::Tx& tx, std::string_view
   return list;
 }
 
+UpstreamAccount AccountStore::read(const db::Row& row) const {
+  UpstreamAccount account;
+  account.account.id = row.str(0);
+  account.account.provider = row.str(1);
+  account.account.base_url = row.str(2);
+  if (!row.text(3).empty()) {
+    auto key = sealer_.open(row.text(3));
+    if (!key) throw db::Failure(key.error().message().en);
+    account.account.key = *key;
+  }
+  account.account.settings = parse_object(row.text(4));
+  account.enabled = row.flag(5);
+  account.weight = static_cast<int>(row.i64(6));
+  account.max_concurrent = static_cast<int>(row.i64(7));
+  account.timeout_s = static_cast<int>(row.i64(8));
+  account.out_since = row.maybe_i64(9);
+  account.out_reason = row.str(10);
+  account.rev = row.i64(11);
+  account.name = row.str(12);
+  return account;
+}
+
 std::vector<UpstreamAccount> AccountStore::stored(db::Tx& tx, std::string_view provider) const {
   static const std::string sql =
-      fmt::format("SELECT {} FROM fg_upstream_account WHERE provider = $1 ORDER BY id", kColumns);
-  return tx.all(sql, {provider}, [this](const db::Row& row) {
-    UpstreamAccount account;
-    account.account.id = row.str(0);
-    account.account.provider = row.str(1);
-    account.account.base_url = row.str(2);
-    if (!row.text(3).empty()) {
-      auto key = sealer_.open(row.text(3));
-      if (!key) throw db::Failure(key.error().message().en);
-      account.account.key = *key;
-    }
-    account.account.settings = parse_object(row.text(4));
-    account.enabled = row.flag(5);
-    account.weight = static_cast<int>(row.i64(6));
-    account.max_concurrent = static_cast<int>(row.i64(7));
-    account.timeout_s = static_cast<int>(row.i64(8));
-    account.out_since = row.maybe_i64(9);
-    account.out_reason = row.str(10);
-    account.rev = row.i64(11);
-    return account;
-  });
+      fmt::format("SELECT {} FROM fg_upstream_account WHERE $1 = '' OR provider = $1 ORDER BY id", kColumns);
+  return tx.all(sql, {provider}, [this](const db::Row& row) { return read(row); });
+}
+
+std::vector<UpstreamAccount> AccountStore::all(db::Tx& tx) const {
+  auto list = stored(tx, "");
+  if (default_ && std::ranges::none_of(list, [&](const auto& a) { return a.account.provider == default_->account.provider; }))
+    list.push_back(*default_);
+  return list;
+}
+
+std::optional<UpstreamAccount> AccountStore::find(db::Tx& tx, std::string_view id) const {
+  for (UpstreamAccount& account : all(tx))
+    if (account.account.id == id) return std::move(account);
+  return std::nullopt;
+}
+
+std::optional<UpstreamAccount> AccountStore::find_stored(db::Tx& tx, std::string_view id) const {
+  return tx.first(fmt::format("SELECT {} FROM fg_upstream_account WHERE id = $1{}", kColumns, tx.for_update()), {id},
+                  [this](const db::Row& row) { return read(row); });
+}
+
+std::int64_t AccountStore::at_work(db::Tx& tx, std::string_view id) const {
+  return tx.number("SELECT COUNT(*) FROM fg_task WHERE account_id = $1 AND owner IS NOT NULL", {id});
+}
+
+Result<bool> AccountStore::remove(db::Tx& tx, std::string_view id, Millis now) const {
+  const auto busy = at_work(tx, id);
+  if (busy != 0)
+    return fail(Error(Errc::conflict, "account_busy",
+                      {fmt::format("{} tasks are at work on this account. Switch it off and delete it when they have ended.", busy),
+                       fmt::format("该账户上有 {} 个任务正在执行，请先停用，待其结束后再删除。", busy)})
+                    .with("at_work", busy));
+  for (const char* kind : {"account_out", "account_resting"}) notify::resolve(tx, kind, id, now);
+  return tx.exec("DELETE FROM fg_upstream_account WHERE id = $1", {id}) == 1;
 }
 
 std::optional<UpstreamAccount> AccountStore::configured(db::Tx& tx, std::string_view provider) const {
@@ -66,18 +106,23 @@ void AccountStore::save(db::Tx& tx, const UpstreamAccount& account, Millis now) 
   std::string settings = boost::json::serialize(account.account.settings);
   tx.exec(
       "INSERT INTO fg_upstream_account (id, provider, name, base_url, sealed_key, settings, enabled, weight, "
-      "max_concurrent, timeout_s, created_at, updated_at) VALUES ($1, $2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $10) "
-      "ON CONFLICT (id) DO UPDATE SET base_url = $3, sealed_key = COALESCE($4, fg_upstream_account.sealed_key), "
+      "max_concurrent, timeout_s, created_at, updated_at) VALUES ($1, $2, $11, $3, $4, $5, $6, $7, $8, $9, $10, $10) "
+      "ON CONFLICT (id) DO UPDATE SET name = $11, base_url = $3, sealed_key = COALESCE($4, fg_upstream_account.sealed_key), "
       "settings = $5, enabled = $6, weight = $7, max_concurrent = $8, timeout_s = $9, updated_at = $10, "
       "out_since = NULL, out_reason = NULL, rev = fg_upstream_account.rev + 1",
       {account.account.id, account.account.provider, account.account.base_url,
        sealed.empty() ? db::Param(nullptr) : db::Param(sealed), settings, account.enabled, account.weight,
-       account.max_concurrent, account.timeout_s, now});
+       account.max_concurrent, account.timeout_s, now, account.name.empty() ? account.account.id : account.name});
+  for (const char* kind : {"account_out", "account_resting"}) notify::resolve(tx, kind, account.account.id, now);
 }
 
-void AccountStore::take_out(db::Tx& tx, std::string_view account_id, std::string_view reason, Millis now) const {
+void AccountStore::take_out(db::Tx& tx, std::string_view account_id, std::string_view reason, std::string_view alert_id,
+                            Millis now) const {
   tx.exec("UPDATE fg_upstream_account SET out_since = $1, out_reason = $2, rev = rev + 1 WHERE id = $3 AND out_since IS NULL",
           {now, reason, account_id});
+  notify::raise(tx, alert_id, "account_out", account_id,
+                {fmt::format("The provider refuses account {}: {} Nothing is sent to it until its key is saved again.", account_id, reason),
+                 fmt::format("服务商拒绝账户 {}：{} 重新保存密钥之前不会再使用该账户。", account_id, reason)}, now);
 }
 
 std::optional<std::string> AccountStore::unreadable_key(db::Tx& tx) const {

@@ -20,6 +20,7 @@ namespace fluxgate::tasks {
 
 struct UpstreamAccount {
   providers::Account account;      // key opened
+  std::string name;                // for people; "" = its id
   bool enabled = true;
   int weight = 1;
   int max_concurrent = 5;
@@ -49,9 +50,18 @@ class AccountStore {
 
   // Throws db::Failure when a stored key cannot be opened (another master key).
   std::vector<UpstreamAccount> accounts(db::Tx& tx, std::string_view provider) const;
-  // Inserts or replaces by id; an empty key keeps the stored one. Clears out_since.
+  // Inserts or replaces by id; an empty key keeps the stored one. Clears out_since and resolves its alerts.
   void save(db::Tx& tx, const UpstreamAccount& account, Millis now) const;
-  void take_out(db::Tx& tx, std::string_view account_id, std::string_view reason, Millis now) const;
+  // As stored, of every provider or of one; the environment's where none is stored.
+  std::vector<UpstreamAccount> all(db::Tx& tx) const;
+  std::optional<UpstreamAccount> find(db::Tx& tx, std::string_view id) const;
+  // Locked until the transaction ends; for changes.
+  std::optional<UpstreamAccount> find_stored(db::Tx& tx, std::string_view id) const;
+  std::int64_t at_work(db::Tx& tx, std::string_view id) const;  // tasks, on all nodes
+  // conflict account_busy while tasks are at work on it; false when there is none.
+  Result<bool> remove(db::Tx& tx, std::string_view id, Millis now) const;
+  // Key or balance refused: nobody is sent to it until it is saved again. Raises an alert; `alert_id` is for it.
+  void take_out(db::Tx& tx, std::string_view account_id, std::string_view reason, std::string_view alert_id, Millis now) const;
   // Remedy text when a stored key cannot be opened; nullopt when all can.
   std::optional<std::string> unreadable_key(db::Tx& tx) const;
 
@@ -67,7 +77,8 @@ class AccountStore {
   void save_settings(db::Tx& tx, std::string_view provider, const ProviderSettings& settings, Millis now) const;
 
  private:
-  std::vector<UpstreamAccount> stored(db::Tx& tx, std::string_view provider) const;
+  UpstreamAccount read(const db::Row& row) const;
+  std::vector<UpstreamAccount> stored(db::Tx& tx, std::string_view provider) const;  // "" = of all
 
   const crypto::Sealer& sealer_;
   std::optional<UpstreamAccount> default_, sandbox_;

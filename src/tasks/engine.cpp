@@ -65,6 +65,13 @@ void Engine::wake() {
   });
 }
 
+void Engine::accounts_changed() {
+  boost::asio::post(group_.executor(), [this] {
+    accounts_read_at_ = 0;
+    work_waits_.notify();
+  });
+}
+
 void Engine::attend(std::string task_id) {
   boost::asio::post(group_.executor(), [this, id = std::move(task_id)] {
     auto found = flights_.find(id);
@@ -153,7 +160,10 @@ awaitable<int> Engine::claim(std::string provider) {
   constexpr int kToFail = 16;
   Claim mine{provider, options_.node_id, now(), open ? kClaimAtOnce : kToFail, open.value_or(std::vector<Room>{})};
   auto claimed = co_await parts_.database.write([mine](db::Tx& tx) { return tasks::claim(tx, mine); });
-  for (const Task& task : claimed) adopt(task);
+  for (const Task& task : claimed) {
+    parts_.health.with(task.account_id, [at = now()](Breaker& breaker) { breaker.given(at); });
+    adopt(task);
+  }
   co_return static_cast<int>(claimed.size());
 }
 

@@ -23,6 +23,7 @@
 #include "net/http_client.h"
 #include "notify/events.h"
 #include "providers/adapter.h"
+#include "tasks/account_health.h"
 #include "tasks/accounts.h"
 #include "tasks/policy.h"
 #include "tasks/progress_board.h"
@@ -48,6 +49,7 @@ struct EngineParts {
   notify::Hub& hub;
   const catalogue::Holder& catalogue;
   const AccountStore& accounts;
+  AccountHealth& health;
   ProgressBoard& progress;
   const Clock& clock;
   std::vector<const providers::Adapter*> adapters;
@@ -68,6 +70,8 @@ class Engine {
 
   // Looks at once at everything that waits for time to pass. For tests that own the clock.
   void nudge();
+  // From any thread: accounts were changed; they are read again at once.
+  void accounts_changed();
   // From any thread: there may be new work; a task's cancel or an upstream's webhook wants attention.
   void wake();
   void attend(std::string task_id);
@@ -129,6 +133,7 @@ class Engine {
   awaitable<Spoken> speak(providers::Intent intent, providers::Job job, UpstreamAccount account,
                           providers::Outcome outcome, Paid paid);
   awaitable<Spoken> ask(providers::Intent intent, const Task& task, const Attempt& attempt);
+  awaitable<void> judge(std::string account_id, Spoken spoken);
   awaitable<void> take_out(const UpstreamAccount& account, const providers::Failed& why);
 
   // submit.cpp: queued → running

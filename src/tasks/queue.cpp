@@ -6,6 +6,7 @@
 
 #include "tasks/settings.h"
 #include "tasks/task_row.h"
+#include "tasks/task_store.h"
 
 namespace fluxgate::tasks {
 namespace {
@@ -60,7 +61,7 @@ class Claiming {
  public:
   Claiming(db::Tx& tx, const Claim& claim)
       : tx_(tx), claim_(claim), rules_(load_scheduling(tx)), turns_(lock_turns(tx, claim.provider)) {
-    for (const Room& room : claim.rooms) rooms_.push_back({&room, at_work("account_id", room.account_id, room.limit)});
+    for (const Room& room : claim.rooms) desks_.push_back({&room, at_work("account_id", room.account_id, room.limit)});
     for (const auto& [model, limit] : rules_.models)
       if (at_work("model", model, limit) >= limit) full_models_ += model + "|";
   }
@@ -68,11 +69,10 @@ class Claiming {
   std::vector<Task> run() {
     std::vector<Task> taken;
     while (static_cast<int>(taken.size()) < claim_.limit) {
-      Desk* desk = free_desk();
-      if (!desk && !claim_.rooms.empty()) break;
+      if (!claim_.rooms.empty() && !free_desk("")) break;
       auto task = next();
       if (!task) break;
-      take(*task, desk);
+      take(*task, free_desk(refused_by(*task)));
       taken.push_back(std::move(*task));
     }
     if (!taken.empty()) {
@@ -86,6 +86,7 @@ class Claiming {
   struct Desk {
     const Room* room;
     std::int64_t used;
+    int given = 0;
   };
 
   // Counted no further than the limit, so a claim costs the same however much is at work.
@@ -95,15 +96,23 @@ class Claiming {
         {key, limit});
   }
 
-  // The account with room that is least loaded for its weight.
-  Desk* free_desk() {
+  // The account with room that is least loaded for its weight; `not_this` only when there is no other.
+  Desk* free_desk(std::string_view not_this) {
     Desk* best = nullptr;
-    const auto load = [](const Desk& desk) {
-      return static_cast<double>(desk.used + 1) / std::max(1, desk.room->weight);
+    const auto load = [&](const Desk& desk) {
+      const double own = static_cast<double>(desk.used + 1) / std::max(1, desk.room->weight);
+      return std::pair(desk.room->account_id == not_this, own);
     };
-    for (Desk& desk : rooms_)
-      if (desk.used < desk.room->limit && (!best || load(desk) < load(*best))) best = &desk;
+    for (Desk& desk : desks_)
+      if (desk.used < desk.room->limit && desk.given < desk.room->at_most && (!best || load(desk) < load(*best))) best = &desk;
     return best;
+  }
+
+  // The account that did not take it last time.
+  std::string refused_by(const Task& task) {
+    if (task.tries == 0 || desks_.size() < 2) return "";
+    const auto last = store::last_attempt(tx_, task.id);
+    return last ? last->account_id : "";
   }
 
   std::optional<Task> next() {
@@ -207,7 +216,7 @@ class Claiming {
     tx_.exec("UPDATE fg_task SET owner = $1, fence = $2, account_id = $3 WHERE id = $4",
              {task.owner, task.fence, task.account_id, task.id});
     ++turns_.served;
-    if (desk) ++desk->used;
+    if (desk) ++desk->used, ++desk->given;
     if (auto count = started_.find(task.user_id); count != started_.end()) ++count->second;
     if (auto limit = rules_.models.find(task.model);
         limit != rules_.models.end() && at_work("model", task.model, limit->second) >= limit->second)
@@ -218,7 +227,7 @@ class Claiming {
   const Claim& claim_;
   const Scheduling rules_;
   Turns turns_;
-  std::vector<Desk> rooms_;
+  std::vector<Desk> desks_;
   std::string full_models_ = "|";
   std::map<std::string, Share> shares_;
   std::map<std::string, std::int64_t> started_;

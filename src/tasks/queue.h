@@ -5,6 +5,7 @@
 // the limits per account, user and model hold across them.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ struct Room {
   std::string account_id;
   int weight = 1;
   int limit = 0;   // tasks at work, on all nodes together
+  int at_most = std::numeric_limits<int>::max();  // of this claim
 };
 
 struct Claim {

@@ -132,6 +132,7 @@ awaitable<bool> Engine::commit_submitting(Task& task, const Attempt& attempt) {
 }
 
 awaitable<void> Engine::after_submit(Task task, Attempt attempt, UpstreamAccount account, Spoken spoken) {
+  co_await judge(account.account.id, spoken);
   if (auto* lost = std::get_if<Lost>(&spoken)) {
     if (lost->failure.sent == net::Failure::Sent::maybe && task.state == TaskState::submitting)
       co_return co_await answer_lost(std::move(task), std::move(attempt));
@@ -189,7 +190,10 @@ awaitable<void> Engine::not_accepted(Task task, Attempt attempt, UpstreamAccount
     change.to = TaskState::queued;
     change.count_try = true;
     change.not_before = now() + backoff_ms(options_.policy, task.tries, why.retry_after_s, crypto::random_u64());
-    if (why.decision == Decision::account) change.not_before = now();
+    // Another account that works takes it at once; after a round of all of them it waits.
+    const auto others = rooms(task.provider);
+    const auto count = others ? static_cast<int>(others->size()) : 0;
+    if (why.decision == Decision::account || (count > 1 && (task.tries + 1) % count != 0)) change.not_before = now();
   } else {
     change.error_code = why.code.empty() ? "upstream_down" : why.code;
     change.error_message = gave_up(why);

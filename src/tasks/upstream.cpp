@@ -1,12 +1,16 @@
 // Accounts, and conversations with the upstream through an adapter.
+#include <fmt/format.h>
+
 #include "base/crypto.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "notify/alerts.h"
 #include "tasks/engine.h"
 
 namespace fluxgate::tasks {
 namespace {
 constexpr Millis kAccountsFor = 2'000;
+constexpr int kRestsBeforeAlert = 3;  // a short outage mends itself
 }
 
 awaitable<void> Engine::refresh_accounts() {
@@ -31,7 +35,10 @@ std::optional<std::vector<Room>> Engine::rooms(std::string_view provider) const 
   for (const auto& account : list->second) {
     if (!usable(account)) continue;
     if (!open) open.emplace();
-    open->push_back({account.account.id, account.weight, account.max_concurrent});
+    const int room = parts_.health.of(account.account.id).room(now());
+    if (room == 0) continue;
+    Room& made = open->emplace_back(Room{account.account.id, account.weight, account.max_concurrent});
+    if (room > 0) made.at_most = room;
   }
   return open;
 }
@@ -123,11 +130,35 @@ awaitable<Result<void>> Engine::probe(UpstreamAccount with) {
   co_return Result<void>{};
 }
 
+// What the end of a submit says about the account (account_health.h).
+awaitable<void> Engine::judge(std::string account_id, Spoken spoken) {
+  const auto* outcome = std::get_if<providers::Outcome>(&spoken);
+  const auto* why = outcome ? std::get_if<providers::Failed>(outcome) : nullptr;
+  if (why && why->decision == providers::Decision::account) co_return;  // it is taken out, which says more
+  const bool worked = outcome && !(why && why->decision == providers::Decision::retry);
+  struct Change { bool opened = false, closed = false; int rests = 0; };
+  const Change change = parts_.health.with(account_id, [worked, at = now()](Breaker& breaker) {
+    const int before = breaker.rests();
+    if (!worked) return Change{.opened = breaker.failed(at), .rests = breaker.rests()};
+    breaker.succeeded();
+    return Change{.closed = before >= kRestsBeforeAlert};
+  });
+  if (change.opened) log::warn("upstream account {} rests: its submits fail", account_id);
+  if (change.closed)
+    co_await parts_.database.write([account_id, at = now()](db::Tx& tx) { notify::resolve(tx, "account_resting", account_id, at); });
+  if (!change.opened || change.rests < kRestsBeforeAlert) co_return;
+  const Text message{fmt::format("Account {} has failed for a while and is tried now and then; tasks wait or go to others.", account_id),
+                     fmt::format("账户 {} 持续失败，正在间隔重试；任务将等待或改用其他账户。", account_id)};
+  co_await parts_.database.write([account_id, message, id = new_id(now()), at = now()](db::Tx& tx) {
+    notify::raise(tx, id, "account_resting", account_id, message, at);
+  });
+}
+
 awaitable<void> Engine::take_out(const UpstreamAccount& account, const providers::Failed& why) {
   log::error("upstream account {} is out: {} ({})", account.account.id, why.code, why.detail);
   std::string reason = why.message.en.empty() ? why.code : why.message.en;
-  co_await parts_.database.write([&store = parts_.accounts, id = account.account.id, reason, at = now()](db::Tx& tx) {
-    store.take_out(tx, id, reason, at);
+  co_await parts_.database.write([&store = parts_.accounts, id = account.account.id, reason, alert = new_id(now()), at = now()](db::Tx& tx) {
+    store.take_out(tx, id, reason, alert, at);
   });
   accounts_read_at_ = 0;
   co_await refresh_accounts();

@@ -86,6 +86,41 @@ Finished run_program(const std::vector<std::string>& arguments) {
   return {code, read_file(log)};
 }
 
+SandboxProcess::SandboxProcess(std::vector<std::string> arguments) { start(arguments, "0"); }
+
+SandboxProcess::~SandboxProcess() {
+  if (pid_ > 0) kill();
+}
+
+void SandboxProcess::start(const std::vector<std::string>& arguments, const std::string& port) {
+  const auto port_file = folder_.path() / "port";
+  std::filesystem::remove(port_file);
+  std::vector<std::string> words{"sandbox", "--tiny",     "--port",          port, "--folder", (folder_.path() / "kept").string(),
+                                 "--port-file", port_file.string()};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  pid_ = spawn(words, {}, (folder_.path() / "log").string());
+  const bool listens = eventually([&] { return read_file(port_file).ends_with('\n'); });
+  if (!listens) throw std::runtime_error("the sandbox did not come up:\n" + read_file(folder_.path() / "log"));
+  port_ = read_file(port_file);
+  port_.pop_back();
+  base_url_ = "http://127.0.0.1:" + port_;
+}
+
+std::int64_t SandboxProcess::count(const std::string& what) const {
+  return Client(base_url_, nullptr).get("/_sandbox/stats").json().at(what).as_int64();
+}
+
+void SandboxProcess::kill() {
+  ::kill(pid_, SIGKILL);
+  exit_code_of(pid_);
+  pid_ = -1;
+}
+
+void SandboxProcess::start_again(std::vector<std::string> arguments) {
+  if (pid_ > 0) kill();
+  start(arguments, port_);
+}
+
 ServerProcess::ServerProcess(std::filesystem::path data_folder, std::vector<std::string> arguments,
                              Environment environment)
     : folder_(std::move(data_folder)),

@@ -34,6 +34,27 @@ struct Finished {
 // Runs the program to its end: {"db", "verify", …}.
 Finished run_program(const std::vector<std::string>& arguments);
 
+// One `fluxgate sandbox`, an upstream of its own.
+class SandboxProcess {
+ public:
+  explicit SandboxProcess(std::vector<std::string> arguments = {});
+  ~SandboxProcess();
+  SandboxProcess(const SandboxProcess&) = delete;
+  const std::string& base_url() const { return base_url_; }
+  void kill();
+  // The same upstream with the same memory, on the same port, with other arguments.
+  void start_again(std::vector<std::string> arguments);
+  // One of its counters since it was started: posts, accepted, status, …
+  std::int64_t count(const std::string& what) const;
+
+ private:
+  void start(const std::vector<std::string>& arguments, const std::string& port);
+
+  TempFolder folder_;
+  pid_t pid_ = -1;
+  std::string base_url_, port_;
+};
+
 class ServerProcess {
  public:
   using Environment = std::map<std::string, std::string>;

@@ -73,7 +73,7 @@ class Voyage {
     options.hook_secret = "secret";
     engine_ = std::make_unique<tasks::Engine>(
         context_->get_executor(),
-        tasks::EngineParts{database_, *files_, upstream_, hub_, holder_, accounts_, progress_, clock_, {&adapter_}}, options);
+        tasks::EngineParts{database_, *files_, upstream_, hub_, holder_, accounts_, health_, progress_, clock_, {&adapter_}}, options);
     service_ = tasks::make_tasks({database_, *files_, hub_, holder_, accounts_, progress_, clock_, *engine_, waiting_, draining_, {}});
     engine_->start();
   }
@@ -169,6 +169,7 @@ class Voyage {
   SimAdapter adapter_;
   notify::Hub hub_;
   tasks::ProgressBoard progress_;
+  tasks::AccountHealth health_;
   crypto::Sealer sealer_{std::string(32, 'k')};
   tasks::AccountStore accounts_{sealer_};
   tasks::Waiting waiting_{accounts_, clock_};

@@ -168,7 +168,7 @@ TEST_F(FluxConfigForm, HealthTellsStrangersTheStateAndNoMore) {
   send("POST", "/api/v1/flux/config", ada.token, {{"api_key", kKey}});
   EXPECT_EQ(json(send("GET", "/api/v1/flux/health")).at("status"), "healthy");
   database_->write_now(
-      [this](db::Tx& tx) { accounts_.take_out(tx, "flux-default", "secret words of the provider", 5); });
+      [this](db::Tx& tx) { accounts_.take_out(tx, "flux-default", "secret words of the provider", "alert", 5); });
   clock_.advance(1'001);
   const auto out = send("GET", "/api/v1/flux/health");
   EXPECT_EQ(json(out).at("status"), "error");

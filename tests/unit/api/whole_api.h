@@ -24,13 +24,13 @@ class WholeApiTest : public PeopleTest {
     engine_ = std::make_unique<tasks::Engine>(
         io_.get_executor(),
         tasks::EngineParts{
-            *database_, *files_, *client_, hub_, *catalogue_, accounts_, progress_, clock_, {}},
+            *database_, *files_, *client_, hub_, *catalogue_, accounts_, health_, progress_, clock_, {}},
         tasks::EngineOptions{.node_id = "test", .hook_secret = std::string(32, 'h')});
     const tasks::ServiceParts service{*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, waiting_, draining_, {}};
     tasks_ = tasks::make_tasks(service);
     batches_ = tasks::make_batches(service);
     router_ = http::Router();
-    Parts parts{*tasks_, *batches_, *files_, *database_, hub_, *catalogue_, accounts_, *identity_, clock_, *engine_};
+    Parts parts{*tasks_, *batches_, *files_, *database_, hub_, *catalogue_, accounts_, health_, *identity_, clock_, *engine_};
     parts.info.version = "1.2.3";
     parts.catalogue_changed = [this] {
       const auto settings =
@@ -53,6 +53,7 @@ class WholeApiTest : public PeopleTest {
   crypto::Sealer sealer_{std::string(32, 'm')};
   tasks::AccountStore accounts_{sealer_};
   tasks::ProgressBoard progress_;
+  tasks::AccountHealth health_;
   tasks::Waiting waiting_{accounts_, clock_};
   std::atomic<bool> draining_{false};
   std::unique_ptr<files::Files> files_;
