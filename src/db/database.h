@@ -167,6 +167,12 @@ class Database {
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
   R read_now(F closure);
 
+  // Says a word to the other nodes of a shared database, after what it is about was committed; it may be lost.
+  // No effect where there are no other nodes.
+  virtual void announce(const std::string& word) { static_cast<void>(word); }
+  // Called on a thread of the database with each word of another node; "*": there were more than could be sent.
+  virtual void on_announced(std::function<void(const std::string&)> heard) { static_cast<void>(heard); }
+
   // Finishes what was accepted, then refuses. Called once, after the servers have stopped.
   virtual void stop() = 0;
 
@@ -183,6 +189,7 @@ class Database {
 struct OpenOptions {
   bool read_only = false;
   bool exclusive_server = false;  // take the lock that keeps a second `serve` away (SQLite)
+  int connections = 0;            // of the pool (PostgreSQL); 0 = 8
 };
 std::unique_ptr<Database> open(const std::string& url, OpenOptions options = {});
 

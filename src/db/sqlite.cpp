@@ -335,12 +335,4 @@ std::unique_ptr<Database> open_sqlite(const std::string& path, OpenOptions optio
   return std::make_unique<SqliteDatabase>(path, options);
 }
 
-std::unique_ptr<Database> open(const std::string& url, OpenOptions options) {
-  constexpr std::string_view kScheme = "sqlite:///";
-  if (url == ":memory:" || url == "sqlite://") return open_sqlite(":memory:", options);
-  if (url.starts_with(kScheme)) return open_sqlite(url.substr(kScheme.size()), options);
-  throw Failure("DATABASE_URL must start with sqlite:/// (this build has no other engine), received: " +
-                url.substr(0, url.find(':')) + ":…");
-}
-
 }  // namespace fluxgate::db

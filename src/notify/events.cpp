@@ -76,6 +76,15 @@ void Hub::for_each(const std::string& user_id, F visit) {
 }
 
 void Hub::changed(const std::string& user_id) {
+  heard(user_id);
+  if (relay_) relay_(user_id);
+}
+
+void Hub::heard(const std::string& user_id) {
+  if (user_id == "*") {
+    for (const std::string& user : listening()) heard(user);
+    return;
+  }
   for_each(user_id, [](const std::shared_ptr<Subscription>& listener) {
     boost::asio::post(listener->executor_, [listener] { listener->wakeup_.notify(); });
   });

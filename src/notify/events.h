@@ -2,6 +2,7 @@
 // they report, and a hub that wakes this node's streams after the commit. DESIGN §5.2.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -56,8 +57,12 @@ class Subscription {
 class Hub {
  public:
   std::shared_ptr<Subscription> subscribe(const std::string& user_id, const boost::asio::any_io_executor& executor);
-  // Something was committed for the user: their streams read the table.
+  // Something was committed for the user: their streams read the table, here and on the other nodes.
   void changed(const std::string& user_id);
+  // Another node said so of this user; "*": of somebody.
+  void heard(const std::string& user_id);
+  // Before use: how other nodes are told.
+  void relay_to(std::function<void(const std::string& user_id)> relay) { relay_ = std::move(relay); }
   // The users who have a listener now.
   std::vector<std::string> listening();
   // Passing news that is not stored.
@@ -67,6 +72,7 @@ class Hub {
   template <class F>
   void for_each(const std::string& user_id, F visit);
 
+  std::function<void(const std::string&)> relay_;
   std::mutex mutex_;
   std::unordered_map<std::string, std::vector<std::weak_ptr<Subscription>>> subscriptions_;
 };

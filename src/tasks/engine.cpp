@@ -47,7 +47,7 @@ awaitable<void> Engine::stop(milliseconds grace) {
   }
   if (group_.size() == 0)
     co_await parts_.database.write([node = options_.node_id](db::Tx& tx) {
-      tx.exec("DELETE FROM fg_node WHERE id = $1", {node});
+      store::end_lease(tx, node);
     });
 }
 
@@ -97,16 +97,9 @@ awaitable<void> Engine::keep_lease() {
 }
 
 awaitable<void> Engine::renew_lease() {
-  Millis until = now() + kLease;
-  co_await parts_.database.write([node = options_.node_id, until, at = now()](db::Tx& tx) {
-    tx.exec(
-        "INSERT INTO fg_node (id, lease_until, started_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT (id) DO UPDATE SET lease_until = $2",
-        {node, until, at});
-    // A server has an SQLite file to itself (its lock), so every other node there is dead for certain.
-    if (tx.dialect() == db::Dialect::sqlite) tx.exec("DELETE FROM fg_node WHERE id <> $1", {node});
-    else tx.exec("DELETE FROM fg_node WHERE lease_until < $1 - 3600000", {at});
-  });
+  // Counted from before the row is written: what others see ends later than what this node relies on.
+  const Millis until = now() + kLease;
+  co_await parts_.database.write([node = options_.node_id, at = now()](db::Tx& tx) { store::renew_lease(tx, node, kLease, at); });
   bool first = lease_until_ == 0;
   lease_until_ = until;
   if (first) work_waits_.notify();

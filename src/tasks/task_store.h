@@ -29,6 +29,9 @@ std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id);
 void insert(db::Tx& tx, const Task& task);
 
 // ---- the engine's transitions ----
+// The node lives for `lease` more, by the database's clock where nodes share one; `now` is the caller's.
+void renew_lease(db::Tx& tx, std::string_view node, Millis lease, Millis now);
+void end_lease(db::Tx& tx, std::string_view node);
 // Takes over live tasks whose owner has no lease any more.
 std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int limit);
 

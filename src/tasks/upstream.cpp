@@ -81,6 +81,9 @@ awaitable<Engine::Spoken> Engine::speak(providers::Intent intent, providers::Job
   for (int exchange = 0; exchange < kMaxExchanges; ++exchange) {
     auto* send = std::get_if<providers::Send>(&outcome);
     if (!send || (send->paid && paid == Paid::stop_before)) break;
+    // A process that stood still since `submitting` was committed may not own the task any more.
+    if (send->paid && !lease_holds())
+      co_return Lost{{net::Failure::Kind::connect, net::Failure::Sent::no, "this node's lease ran out before it was sent"}};
     net::CallOptions call;
     call.timeout = std::chrono::seconds(send->timeout_s > 0 ? send->timeout_s : account.timeout_s);
     if (send->timeout_s > 0) call.stall_timeout = call.timeout;  // silent until the work is done

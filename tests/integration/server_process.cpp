@@ -1,5 +1,6 @@
 #include "server_process.h"
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <functional>
@@ -14,6 +15,7 @@
 
 #include "base/crypto.h"
 #include "client.h"
+#include "support/postgres_server.h"
 
 namespace fluxgate::integration {
 namespace {
@@ -58,6 +60,16 @@ int exit_code_of(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+// With FLUXGATE_TEST_ENGINE=postgresql every data folder has a database of its own on a server of ours.
+std::vector<std::string> database_words(const std::string& data_folder) {
+  const char* engine = std::getenv("FLUXGATE_TEST_ENGINE");
+  if (engine == nullptr || std::string_view(engine) != "postgresql") return {};
+  static std::map<std::string, std::string> databases;
+  std::string& url = databases[data_folder];
+  if (url.empty()) url = test::PostgresServer::shared().new_database();
+  return {"--database-url", url};
+}
+
 }  // namespace
 
 TempFolder::TempFolder()
@@ -79,8 +91,11 @@ bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit) 
   return true;
 }
 
-Finished run_program(const std::vector<std::string>& arguments) {
+Finished run_program(std::vector<std::string> arguments) {
   TempFolder folder;
+  const auto data = std::ranges::find(arguments, "--data-dir");
+  if (data != arguments.end() && data + 1 != arguments.end())
+    for (std::string& word : database_words(*(data + 1))) arguments.push_back(std::move(word));
   const std::string log = (folder.path() / "output").string();
   const int code = exit_code_of(spawn(arguments, {}, log));
   return {code, read_file(log)};
@@ -136,6 +151,7 @@ void ServerProcess::start() {
   std::filesystem::remove(port_file);
   std::vector<std::string> words{"serve", "--port", "0", "--data-dir", folder_.string()};
   words.insert(words.end(), arguments_.begin(), arguments_.end());
+  for (std::string& word : database_words(folder_.string())) words.push_back(std::move(word));
   pid_ = spawn(words, environment_, (folder_ / "log").string());
   const bool answers = eventually([&] {
     const std::string port = read_file(port_file);

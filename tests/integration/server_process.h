@@ -32,7 +32,7 @@ struct Finished {
   std::string output;  // both streams
 };
 // Runs the program to its end: {"db", "verify", …}.
-Finished run_program(const std::vector<std::string>& arguments);
+Finished run_program(std::vector<std::string> arguments);
 
 // One `fluxgate sandbox`, an upstream of its own.
 class SandboxProcess {

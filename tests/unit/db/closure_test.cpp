@@ -1,4 +1,4 @@
-// The closure contract of DESIGN §5.1 on a real file.
+// The closure contract of DESIGN §5.1, on both engines.
 #include <atomic>
 #include <filesystem>
 #include <thread>
@@ -8,16 +8,18 @@
 #include "base/ids.h"
 #include "db/database.h"
 #include "db/schema.h"
+#include "support/postgres_server.h"
 
 namespace fluxgate::db {
 namespace {
 
-class Closures : public testing::Test {
+class Closures : public testing::TestWithParam<Dialect> {
  protected:
   void SetUp() override {
     folder_ = std::filesystem::temp_directory_path() / ("fluxgate-db-" + new_id());
     std::filesystem::create_directories(folder_);
-    database_ = open("sqlite:///" + (folder_ / "test.db").string());
+    database_ = open(GetParam() == Dialect::sqlite ? "sqlite:///" + (folder_ / "test.db").string()
+                                                   : test::PostgresServer::shared().new_database());
     database_->write_now([](Tx& tx) { tx.exec("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)"); });
   }
   void TearDown() override {
@@ -34,19 +36,19 @@ class Closures : public testing::Test {
 
 Error refusal() { return Error(Errc::conflict, "refused", {"refused", "拒绝"}); }
 
-TEST_F(Closures, AnswersWhatTheClosureReturnsAfterItIsOnDisk) {
+TEST_P(Closures, AnswersWhatTheClosureReturnsAfterItIsOnDisk) {
   auto n = database_->write_now([](Tx& tx) { return tx.exec("INSERT INTO t VALUES ($1, $2)", {"a", 1}); });
   EXPECT_EQ(n, 1);
   EXPECT_EQ(count(), 1);
 }
 
-TEST_F(Closures, ThatRefuseBeforeWritingChangeNothing) {
+TEST_P(Closures, ThatRefuseBeforeWritingChangeNothing) {
   auto result = database_->write_now([](Tx&) -> Result<int> { return fail(refusal()); });
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), "refused");
 }
 
-TEST_F(Closures, ThatWriteAndThenRefuseAreUndone) {
+TEST_P(Closures, ThatWriteAndThenRefuseAreUndone) {
   auto result = database_->write_now([](Tx& tx) -> Result<int> {
     tx.exec("INSERT INTO t VALUES ('x', 1)");
     return fail(refusal());
@@ -55,7 +57,7 @@ TEST_F(Closures, ThatWriteAndThenRefuseAreUndone) {
   EXPECT_EQ(count(), 0);
 }
 
-TEST_F(Closures, ThatThrowTellOnlyTheirOwnCaller) {
+TEST_P(Closures, ThatThrowTellOnlyTheirOwnCaller) {
   // Held up by the first, the others gather into one group.
   std::atomic<bool> gathered = false;
   std::thread first([&] {
@@ -87,7 +89,7 @@ TEST_F(Closures, ThatThrowTellOnlyTheirOwnCaller) {
   EXPECT_EQ(count(), 20);  // first, and 19 of the 20
 }
 
-TEST_F(Closures, OfOneGroupSeeWhatEarlierOnesWrote) {
+TEST_P(Closures, OfOneGroupSeeWhatEarlierOnesWrote) {
   constexpr int kWriters = 64;
   std::vector<std::thread> writers;
   database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('sum', 0)"); });
@@ -100,7 +102,7 @@ TEST_F(Closures, OfOneGroupSeeWhatEarlierOnesWrote) {
   EXPECT_EQ(database_->read_now([](Tx& tx) { return tx.number("SELECT n FROM t WHERE k = 'sum'"); }), kWriters * 20);
 }
 
-TEST_F(Closures, ReadsSeeOneSnapshot) {
+TEST_P(Closures, ReadsSeeOneSnapshot) {
   database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('a', 1)"); });
   database_->read_now([this](Tx& tx) {
     auto before = tx.number("SELECT COUNT(*) FROM t");
@@ -110,11 +112,11 @@ TEST_F(Closures, ReadsSeeOneSnapshot) {
   EXPECT_EQ(count(), 2);
 }
 
-TEST_F(Closures, CannotWriteWhenReading) {
+TEST_P(Closures, CannotWriteWhenReading) {
   EXPECT_THROW(database_->read_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('a', 1)"); }), Failure);
 }
 
-TEST_F(Closures, TakeParametersOfEveryKindAndInAnyOrder) {
+TEST_P(Closures, TakeParametersOfEveryKindAndInAnyOrder) {
   auto row = database_->read_now([](Tx& tx) {
     return tx.first("SELECT $2, $1, $3, $4, $2", {"text", 42, 2.5, nullptr}, [](const Row& r) {
       return std::make_tuple(r.i64(0), r.str(1), r.real(2), r.is_null(3), r.i64(4));
@@ -123,12 +125,33 @@ TEST_F(Closures, TakeParametersOfEveryKindAndInAnyOrder) {
   EXPECT_EQ(*row, std::make_tuple(42, "text", 2.5, true, 42));
 }
 
-TEST_F(Closures, AreRefusedOnceTheDatabaseIsClosed) {
+TEST_P(Closures, AreRefusedOnceTheDatabaseIsClosed) {
   database_->stop();
   EXPECT_THROW(database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('late', 1)"); }), Failure);
 }
 
-TEST_F(Closures, SecondServerOnTheSameFileIsKeptAway) {
+INSTANTIATE_TEST_SUITE_P(Engines, Closures, testing::Values(Dialect::sqlite, Dialect::postgresql),
+                         [](const auto& engine) { return engine.param == Dialect::sqlite ? "sqlite" : "postgresql"; });
+
+// ---- SQLite alone ----
+
+class OnAFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("fluxgate-db-" + new_id());
+    std::filesystem::create_directories(folder_);
+    database_ = open("sqlite:///" + (folder_ / "test.db").string());
+  }
+  void TearDown() override {
+    database_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<Database> database_;
+};
+
+TEST_F(OnAFile, SecondServerOnTheSameFileIsKeptAway) {
   std::string url = "sqlite:///" + (folder_ / "served.db").string();
   auto first = open(url, {.exclusive_server = true});
   EXPECT_THROW(open(url, {.exclusive_server = true}), Failure);
@@ -136,7 +159,7 @@ TEST_F(Closures, SecondServerOnTheSameFileIsKeptAway) {
 }
 
 // A checkpoint on a connection that never read is a silent no-op, and the log once grew without end.
-TEST_F(Closures, FoldTheWriteAheadLogBackWhileWritingGoesOn) {
+TEST_F(OnAFile, FoldTheWriteAheadLogBackWhileWritingGoesOn) {
   const std::string filler(512 * 1024, 'x');
   database_->write_now([](Tx& tx) { tx.exec("CREATE TABLE big (n BIGINT, filler TEXT)"); });
   for (int i = 0; i < 300; ++i)
@@ -144,6 +167,21 @@ TEST_F(Closures, FoldTheWriteAheadLogBackWhileWritingGoesOn) {
   // The file keeps its greatest length; had nothing been folded back it would hold all 150 MB. The writer sees to
   // it at 48 MB; readers, of which there are none here, could hold it up.
   EXPECT_LT(std::filesystem::file_size(folder_ / "test.db-wal"), 100u * 1024 * 1024);
+}
+
+TEST(Schema, IsCreatedByManyNodesAtOnce) {
+  const std::string url = test::PostgresServer::shared().new_database();
+  std::vector<std::thread> nodes;
+  for (int i = 0; i < 4; ++i)
+    nodes.emplace_back([url] {
+      auto database = open(url, {.connections = 1});
+      database->write_now([](Tx& tx) { create_missing(tx, 1); });
+    });
+  for (auto& node : nodes) node.join();
+  auto tables = open(url)->read_now([](Tx& tx) {
+    return tx.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()");
+  });
+  EXPECT_EQ(tables, static_cast<std::int64_t>(db::tables().size()));
 }
 
 TEST(Schema, IsCreatedOnceAndAgainWithoutAChange) {

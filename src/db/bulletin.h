@@ -1,0 +1,41 @@
+// Words between the nodes of one PostgreSQL: LISTEN and NOTIFY on a connection of its own, never inside a
+// transaction that matters (NOTIFY serialises commits). What is announced is gathered and sent at most every
+// 20 ms; losing words is allowed, since every listener also looks for itself now and then (DESIGN §5.2).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <mutex>
+
+namespace fluxgate::db {
+
+class Bulletin {
+ public:
+  explicit Bulletin(std::string url);
+  ~Bulletin() { stop(); }
+
+  // From any thread; returns at once. Words are short and hold no line break.
+  void announce(const std::string& word);
+  // `heard` is called on this object's thread with the words of other nodes; "*" stands for more than were sent.
+  void listen(std::function<void(const std::string&)> heard);
+  void stop();
+
+ private:
+  void run();
+  void wake();
+  class Line;
+
+  const std::string url_, own_;
+  std::mutex mutex_;  // guards all that follows
+  std::set<std::string> waiting_;
+  std::function<void(const std::string&)> heard_;
+  bool stopped_ = false;
+  int wake_[2] = {-1, -1};
+  std::thread thread_;
+};
+
+}  // namespace fluxgate::db

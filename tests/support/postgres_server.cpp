@@ -1,0 +1,128 @@
+#include "postgres_server.h"
+
+#include <chrono>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <pwd.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/crypto.h"
+
+extern char** environ;
+
+namespace fluxgate::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path programs() {
+  fs::path newest;
+  for (const auto& version : fs::directory_iterator("/usr/lib/postgresql"))
+    if (fs::exists(version.path() / "bin/postgres") && version.path() > newest) newest = version.path();
+  if (newest.empty()) throw std::runtime_error("PostgreSQL is not installed: scripts/test installs it");
+  return newest / "bin";
+}
+
+// PostgreSQL refuses to run as root; Debian's package brings a user for it. The server goes when we do.
+pid_t spawn(std::vector<std::string> words, const fs::path& log) {
+  std::vector<std::string> all{"/usr/bin/setpriv", "--pdeathsig", "QUIT"};
+  if (::geteuid() == 0) all.insert(all.end(), {"--reuid", "postgres", "--regid", "postgres", "--clear-groups"});
+  all.insert(all.end(), words.begin(), words.end());
+  std::vector<char*> argv;
+  for (std::string& word : all) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, argv.front(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) throw std::runtime_error("setpriv cannot be started");
+  return pid;
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool answers(const std::string& url) {
+  PGconn* connection = PQconnectdb(url.c_str());
+  const bool ok = PQstatus(connection) == CONNECTION_OK;
+  PQfinish(connection);
+  return ok;
+}
+
+}  // namespace
+
+PostgresServer& PostgresServer::shared() {
+  static PostgresServer server;
+  return server;
+}
+
+PostgresServer::PostgresServer() : folder_(fs::temp_directory_path() / ("fluxgate-postgres-" + crypto::random_hex(6))) {
+  fs::create_directories(folder_);
+  if (::geteuid() == 0) {
+    const passwd* owner = ::getpwnam("postgres");
+    if (owner == nullptr || ::chown(folder_.c_str(), owner->pw_uid, owner->pw_gid) != 0)
+      throw std::runtime_error("the folder cannot be given to the user postgres");
+  }
+  start();
+}
+
+void PostgresServer::start() {
+  const std::string data = (folder_ / "data").string();
+  // The log is ours: the server's user writes through the descriptor it is given.
+  const fs::path log = fs::temp_directory_path() / (folder_.filename().string() + ".log");
+  const pid_t made = spawn({(programs() / "initdb").string(), "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C",
+                            "--no-sync", "--no-instructions"}, log);
+  int status = 0;
+  ::waitpid(made, &status, 0);
+  if (status != 0) throw std::runtime_error("initdb failed:\n" + read_file(log));
+  // The machine does not fail in these tests, only processes do: the disk need not be waited for.
+  pid_ = spawn({(programs() / "postgres").string(), "-D", data, "-k", folder_.string(), "-c", "listen_addresses=", "-c", "fsync=off",
+                "-c", "max_connections=300", "-c", "shared_buffers=64MB"}, log);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!answers(url("postgres"))) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("PostgreSQL did not come up:\n" + read_file(log));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  fs::remove(log);
+}
+
+PostgresServer::~PostgresServer() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGQUIT);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
+std::string PostgresServer::url(const std::string& database) const {
+  return fmt::format("postgresql:///{}?host={}&user=postgres", database, folder_.string());
+}
+
+std::string PostgresServer::new_database() {
+  const std::string name = fmt::format("test{}", ++databases_);
+  PGconn* connection = PQconnectdb(url("postgres").c_str());
+  PGresult* made = PQexec(connection, fmt::format("CREATE DATABASE {}", name).c_str());
+  const bool ok = PQresultStatus(made) == PGRES_COMMAND_OK;
+  const std::string why = PQerrorMessage(connection);
+  PQclear(made);
+  PQfinish(connection);
+  if (!ok) throw std::runtime_error("no database: " + why);
+  return url(name);
+}
+
+}  // namespace fluxgate::test
