@@ -72,7 +72,7 @@ std::string one_line(std::string text) {
 }  // namespace
 
 bool PgFailure::transient() const {
-  return connection_lost_ || sqlstate_.starts_with("40") || sqlstate_.starts_with("57P");
+  return connection_lost_ || sqlstate_.starts_with("40") || sqlstate_.starts_with("57P") || sqlstate_ == "55P03";
 }
 
 PgConnection::PgConnection(const std::string& url) {
@@ -86,6 +86,7 @@ PgConnection::PgConnection(const std::string& url) {
     throw PgFailure("PostgreSQL cannot be reached: " + one_line(PQerrorMessage(connection_.get())), "", true);
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);  // "already exists, skipping"
   command("SET statement_timeout = '60s'");
+  command("SET lock_timeout = '10s'");
   command("SET idle_in_transaction_session_timeout = '60s'");
   command("SET default_transaction_isolation = 'read committed'");
 }

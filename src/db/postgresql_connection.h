@@ -21,7 +21,7 @@ class PgFailure : public Failure {
       : Failure(message), sqlstate_(std::move(sqlstate)), connection_lost_(connection_lost) {}
   bool connection_lost() const { return connection_lost_; }
   // The transaction lost against another one or against a failing-over server: nothing of it stands, and it may
-  // be run again (PostgreSQL, appendix A: classes 40 and 57P).
+  // be run again (PostgreSQL, appendix A: classes 40 and 57P; 55P03, a lock that took too long).
   bool transient() const;
   // The server takes no writes: a standby, or a primary that was demoted while we were connected.
   bool read_only_server() const { return sqlstate_ == "25006"; }

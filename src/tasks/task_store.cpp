@@ -39,12 +39,13 @@ std::string in_states(const std::optional<std::vector<TaskState>>& states) {
 
 constexpr std::string_view kLive = "('queued', 'submitting', 'unknown', 'running', 'storing')";
 
-// Other writers run beside us on PostgreSQL: account, batch, task, event is the order of locks (DESIGN §5.1), and
-// the batch's row makes sure that exactly one task is its last.
-void lock_before_end(db::Tx& tx, const Task& task) {
+// Other writers run beside us on PostgreSQL: account, batch, task, event is the order of locks (DESIGN §5.1). With
+// the account first, all that happens to one user's tasks happens one after the other: counters and events, which
+// they share, are never waited for crosswise. The batch's row makes sure that exactly one task is its last.
+void lock_in_order(db::Tx& tx, const Task& task, bool ends) {
   if (tx.dialect() == db::Dialect::sqlite) return;
   tx.number("SELECT 1 FROM fg_credit_account WHERE user_id = $1 FOR UPDATE", {task.user_id});
-  if (!task.batch_id.empty()) tx.number("SELECT 1 FROM fg_batch WHERE id = $1 FOR UPDATE", {task.batch_id});
+  if (ends && !task.batch_id.empty()) tx.number("SELECT 1 FROM fg_batch WHERE id = $1 FOR UPDATE", {task.batch_id});
 }
 
 // A batch ends with its last task.
@@ -208,7 +209,7 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
   const bool ends = is_final(move.to);
   const bool waits_again = move.to == TaskState::queued;
   const bool starts = move.to == TaskState::submitting;
-  if (ends) lock_before_end(tx, task);
+  lock_in_order(tx, task, ends);
   std::string result_text = move.result ? boost::json::serialize(*move.result) : "";
   std::string message_text =
       move.error_message == Text{}
