@@ -23,7 +23,7 @@ using ApiHandler = Answer (*)(const Api&, http::Request&);
 
 // The route shares the ownership of `api`.
 inline http::Handler bind(ApiPtr api, ApiHandler handler) {
-  return [api = std::move(api), handler](http::Request& request) { return handler(*api, request); };
+  return [api = std::move(api), handler](http::Request& request) { return or_unavailable(handler(*api, request)); };
 }
 
 // Whose things a caller may see: their own, or with "" everyone's.

@@ -1,5 +1,6 @@
 #include "api/support.h"
 #include "base/log.h"
+#include "db/database.h"
 
 namespace fluxgate::api {
 namespace {
@@ -74,6 +75,20 @@ http::Response render_error(const http::Request* request, const Error& error) {
 
 http::Response private_json(const json::value& value, int status) {
   return http::Response::json(value, status).with("Cache-Control", "no-store");
+}
+
+awaitable<Result<http::Response>> or_unavailable(awaitable<Result<http::Response>> handler) {
+  constexpr int kRetryAfter = 5;  // seconds
+  try {
+    auto answer = co_await std::move(handler);
+    co_return answer;
+  } catch (const db::Failure& failure) {
+    log::error("the database does not go along: {}", failure.what());
+    co_return fail(Error(Errc::unavailable, "database_unavailable",
+                         {"The server cannot read or write its database now. Nothing was done; try again.",
+                          "服务器暂时无法读写数据库，本次请求未生效，请重试。"})
+                       .retry_after(kRetryAfter));
+  }
 }
 
 }  // namespace fluxgate::api

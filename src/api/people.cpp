@@ -39,7 +39,7 @@ json::value seconds_or_null(const std::optional<Millis>& time) {
 }  // namespace
 
 http::Handler bind(std::shared_ptr<const People> people, PeopleHandler handler) {
-  return [people = std::move(people), handler](http::Request& request) { return handler(*people, request); };
+  return [people = std::move(people), handler](http::Request& request) { return or_unavailable(handler(*people, request)); };
 }
 
 json::object user_body(const identity::User& user) {

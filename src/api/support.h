@@ -118,6 +118,10 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 // What only we may know goes to the log. `request` is null when not even its head could be read.
 http::Response render_error(const http::Request* request, const Error& error);
 
+// The handler's answer, or 503 `database_unavailable` when the database could not be reached or written: nothing
+// was done then, and the same request may be sent again.
+awaitable<Result<http::Response>> or_unavailable(awaitable<Result<http::Response>> handler);
+
 // JSON that no cache may keep: sessions, accounts, keys.
 http::Response private_json(const boost::json::value& value, int status = 200);
 

@@ -51,6 +51,14 @@ const boost::json::array& outputs_of(const Task& task) {
   return outputs && outputs->is_array() ? outputs->as_array() : none;
 }
 
+// What the task teaches about how long its like take; nothing when nobody saw it begin.
+std::optional<Lesson> lesson_of(const boost::json::object& result) {
+  const std::string how = text_of(result, "learn");
+  const Millis took = number_of(result, "duration_ms");
+  if (how.empty() || took <= 0) return std::nullopt;
+  return Lesson{took, how == "at_most"};
+}
+
 // "flux_fal-ai_flux-1_dev_<task>.jpg", as the original named results.
 std::string file_name(const Task& task, int position, std::string_view mime) {
   std::string model = task.model;
@@ -78,6 +86,9 @@ awaitable<void> Engine::on_done(Task task, Attempt attempt, providers::Done done
   }
   Millis took = now() - attempt.sent_at;
   boost::json::object result{{"outputs", std::move(outputs)}, {"duration_ms", took}};
+  // What the first question already found done took at most so long; otherwise the time is as good as known.
+  const Flight& seen = flights_[task.id];
+  if (seen.witnessed) result["learn"] = seen.asks > 0 && seen.polls == 0 ? "at_most" : "about";
   if (done.inference_seconds) result["inference_seconds"] = *done.inference_seconds;
   if (!done.revised_prompt.empty()) result["revised_prompt"] = done.revised_prompt;
   if (!done.extra.empty()) result["extra"] = std::move(done.extra);
@@ -225,9 +236,9 @@ awaitable<void> Engine::finish(Task task, std::vector<std::optional<files::Store
 
   store::Move change{.to = TaskState::succeeded, .now = now(), .captured = price};
   change.stamp = credits::make_stamp(change.now);
-  Millis duration = number_of(task.result.as_object(), "duration_ms");
+  const auto lesson = lesson_of(task.result.as_object());
   auto moved = co_await parts_.database.write(
-      [&files = parts_.files, before = task, change, delivered, rows, objects, duration,
+      [&files = parts_.files, before = task, change, delivered, rows, objects, lesson,
        size = size_class(task)](db::Tx& tx) -> std::optional<Task> {
         Task after = before;
         if (!store::move(tx, after, change)) return std::nullopt;
@@ -235,7 +246,7 @@ awaitable<void> Engine::finish(Task task, std::vector<std::optional<files::Store
           files.insert(tx, rows[i], objects[i]);
           store::insert_file(tx, before.id, delivered[i]);
         }
-        if (duration > 0) store::learn(tx, before.model, size, duration, change.now);
+        if (lesson) store::learn(tx, before.model, size, *lesson, change.now);
         return after;
       });
   forget(task.id);

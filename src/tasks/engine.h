@@ -89,7 +89,9 @@ class Engine {
   struct Flight {
     Millis due = 0;
     Millis accepted_at = 0;
-    int polls = 0;
+    int asks = 0;                  // status questions sent
+    int polls = 0;                 // of them, answered with "not yet"
+    bool witnessed = false;        // accepted in this life: its duration is known from the beginning
     int failures = 0;              // polls or downloads in a row that failed
     bool busy = false;             // a step is at work on it
     bool again = false;            // attend() came meanwhile

@@ -47,6 +47,7 @@ awaitable<void> Engine::poll(Task task) {
     co_return;
   }
   if (auto later = no_status_call_before(attempt->account_id)) co_return schedule(task.id, *later);
+  ++flight.asks;
   auto spoken = co_await ask(providers::Intent::poll, task, *attempt);
   co_await after_poll(std::move(task), std::move(*attempt), std::move(spoken));
 }

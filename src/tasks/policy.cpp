@@ -38,6 +38,13 @@ Millis next_poll_ms(std::optional<std::int64_t> median_ms, Millis elapsed_ms, in
   return std::clamp(step, kPollMin, kPollMax);
 }
 
+Millis learned_ms(std::optional<Millis> before, const Lesson& lesson) {
+  if (!before) return lesson.duration_ms;
+  const Millis step = std::max<Millis>(*before / 10, 20);
+  if (lesson.at_most) return std::max<Millis>(1, std::min(lesson.duration_ms, *before) - step);
+  return *before + std::clamp(lesson.duration_ms - *before, -step, step);
+}
+
 UnknownVerdict judge_unknown(const Policy& policy, Credits quote, int resubmits, Millis waited_ms, bool webhook) {
   if (waited_ms < (webhook ? policy.unknown_wait_with_webhook_ms : policy.unknown_wait_ms)) return UnknownVerdict::wait;
   if (resubmits == 0 && quote <= policy.resubmit_up_to) return UnknownVerdict::resubmit;

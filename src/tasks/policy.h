@@ -32,6 +32,16 @@ Millis first_poll_ms(std::optional<std::int64_t> median_ms, bool webhook);
 Millis next_poll_ms(std::optional<std::int64_t> median_ms, Millis elapsed_ms, int polls, std::optional<int> queue_position,
                     bool webhook);
 
+// How long one task took, as far as it is known.
+struct Lesson {
+  Millis duration_ms = 0;
+  bool at_most = false;   // it was done when it was first asked for
+};
+// The estimate of how long such tasks take, after one more. It settles at the median: each lesson moves it a
+// bounded step up or down, so one stuck task does not spoil it. A task that was done when first asked for counts
+// as shorter, since otherwise an estimate that is too long would put off the question and so confirm itself.
+Millis learned_ms(std::optional<Millis> before, const Lesson& lesson);
+
 enum class UnknownVerdict { wait, resubmit, give_up };
 UnknownVerdict judge_unknown(const Policy& policy, Credits quote, int resubmits, Millis waited_ms, bool webhook);
 

@@ -167,7 +167,8 @@ awaitable<void> Engine::accepted(Task task, Attempt attempt, providers::Accepted
   parts_.hub.changed(moved->user_id);
   auto& flight = flights_[task.id];
   flight.accepted_at = now();
-  flight.polls = flight.failures = 0;
+  flight.asks = flight.polls = flight.failures = 0;
+  flight.witnessed = true;
   report(*moved, providers::Working{false, answer.queue_position, std::nullopt});
   auto median = co_await parts_.database.read(
       [model = task.model, size = size_class(task)](db::Tx& tx) { return store::median_ms(tx, model, size); });

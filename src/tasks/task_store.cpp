@@ -289,15 +289,8 @@ std::optional<std::int64_t> median_ms(db::Tx& tx, std::string_view model, std::s
                   [](const db::Row& row) { return row.i64(0); });
 }
 
-void learn(db::Tx& tx, std::string_view model, std::string_view size_class, std::int64_t duration_ms, Millis now) {
-  // A running median: each sample pulls the estimate a bounded step towards itself, so that one stuck
-  // task does not spoil it.
-  auto known = median_ms(tx, model, size_class);
-  std::int64_t estimate = duration_ms;
-  if (known) {
-    std::int64_t step = std::max<std::int64_t>(*known / 10, 20);
-    estimate = *known + std::clamp(duration_ms - *known, -step, step);
-  }
+void learn(db::Tx& tx, std::string_view model, std::string_view size_class, const Lesson& lesson, Millis now) {
+  const Millis estimate = learned_ms(median_ms(tx, model, size_class), lesson);
   tx.exec(
       "INSERT INTO fg_model_stat (model, size_class, median_ms, samples, updated_at) VALUES ($1, $2, $3, 1, $4) "
       "ON CONFLICT (model, size_class) DO UPDATE SET median_ms = $3, samples = fg_model_stat.samples + 1, updated_at = $4",

@@ -12,6 +12,7 @@
 
 #include "credits/ledger.h"
 #include "db/database.h"
+#include "tasks/policy.h"
 #include "tasks/task.h"
 #include "tasks/tasks.h"
 
@@ -62,6 +63,6 @@ bool request_cancel(db::Tx& tx, const Task& task, Millis now);
 
 // Learned durations.
 std::optional<std::int64_t> median_ms(db::Tx& tx, std::string_view model, std::string_view size_class);
-void learn(db::Tx& tx, std::string_view model, std::string_view size_class, std::int64_t duration_ms, Millis now);
+void learn(db::Tx& tx, std::string_view model, std::string_view size_class, const Lesson& lesson, Millis now);
 
 }  // namespace fluxgate::tasks::store

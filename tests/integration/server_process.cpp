@@ -131,6 +131,9 @@ void SandboxProcess::kill() {
   pid_ = -1;
 }
 
+void SandboxProcess::freeze() { ::kill(pid_, SIGSTOP); }
+void SandboxProcess::thaw() { ::kill(pid_, SIGCONT); }
+
 void SandboxProcess::start_again(std::vector<std::string> arguments) {
   if (pid_ > 0) kill();
   start(arguments, port_);
@@ -172,6 +175,9 @@ void ServerProcess::kill() {
   ::kill(pid_, SIGKILL);
   wait_for_end();
 }
+
+void ServerProcess::freeze() { ::kill(pid_, SIGSTOP); }
+void ServerProcess::thaw() { ::kill(pid_, SIGCONT); }
 
 void ServerProcess::terminate() { ::kill(pid_, SIGTERM); }
 

@@ -42,6 +42,8 @@ class SandboxProcess {
   SandboxProcess(const SandboxProcess&) = delete;
   const std::string& base_url() const { return base_url_; }
   void kill();
+  void freeze();     // SIGSTOP: it stalls with its connections open
+  void thaw();
   // The same upstream with the same memory, on the same port, with other arguments.
   void start_again(std::vector<std::string> arguments);
   // One of its counters since it was started: posts, accepted, status, …
@@ -66,6 +68,8 @@ class ServerProcess {
   // Starts and waits until /health answers. Throws with the log when it does not.
   void start();
   void kill();       // SIGKILL, and waits for the end
+  void freeze();     // SIGSTOP
+  void thaw();       // SIGCONT
   void terminate();  // SIGTERM
   int stop();        // SIGTERM, and waits; the exit code
   const std::string& base_url() const { return base_url_; }

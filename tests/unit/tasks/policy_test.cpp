@@ -44,6 +44,26 @@ TEST(Polling, StepsStayBoundedAndWidenWhenItOverruns) {
   EXPECT_LT(next_poll_ms(2'000, 500, 1, 20, false), 10'000);
 }
 
+TEST(Learning, SettlesAtTheMedianAndIsNotSpoiledByOneStuckTask) {
+  std::optional<Millis> known;
+  for (int i = 0; i < 200; ++i) known = learned_ms(known, {i % 2 == 0 ? 900 : 1'100});
+  EXPECT_NEAR(static_cast<double>(*known), 1'000, 150);
+  const Millis before = *known;
+  EXPECT_LE(learned_ms(known, {600'000}), before * 11 / 10);
+}
+
+// Asked at 95 % of an estimate that is far too long, every task is found done: the estimate must come down.
+TEST(Learning, DoesNotConfirmItself) {
+  std::optional<Millis> known = 10'000;
+  constexpr Millis kTruth = 200;
+  for (int i = 0; i < 60; ++i) {
+    const Millis asked = first_poll_ms(known, false);
+    known = learned_ms(known, asked >= kTruth ? Lesson{asked, true} : Lesson{kTruth + 20, false});
+  }
+  EXPECT_LT(*known, 300);
+  EXPECT_GT(*known, 100);
+}
+
 TEST(Unknown, WaitsThenResubmitsWhatIsCheapOnceElseGivesUp) {
   Policy policy;
   Credits cheap = policy.resubmit_up_to, dear = cheap + Credits::thousandths(1);
