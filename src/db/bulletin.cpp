@@ -31,7 +31,10 @@ milliseconds until(Clock::time_point when) {
 // The connection: what is heard comes as "node\nword\nword…".
 class Bulletin::Line {
  public:
-  Line(const std::string& url, std::string own) : connection_(url), own_(std::move(own)) { connection_.command("LISTEN fluxgate"); }
+  Line(const PostgresTarget& target, std::string own)
+      : connection_(target, {.statement_limit = std::chrono::seconds(5)}), own_(std::move(own)) {
+    connection_.command("LISTEN fluxgate");
+  }
 
   int socket() { return PQsocket(connection_.handle()); }
 
@@ -71,7 +74,7 @@ class Bulletin::Line {
   const std::string own_;
 };
 
-Bulletin::Bulletin(std::string url) : url_(std::move(url)), own_(new_id()) {
+Bulletin::Bulletin(PostgresTarget target) : target_(std::move(target)), own_(new_id()) {
   if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) throw Failure("no pipe can be made");
   thread_ = std::thread([this] { run(); });
 }
@@ -105,6 +108,7 @@ void Bulletin::stop() {
 
 void Bulletin::run() {
   std::unique_ptr<Line> line;
+  bool said = false;  // that there is none
   Clock::time_point may_send = Clock::now(), may_connect = Clock::now();
   const auto tell = [this](const std::string& word) {
     std::function<void(const std::string&)> heard;
@@ -133,7 +137,8 @@ void Bulletin::run() {
     try {
       if (!line && Clock::now() >= may_connect) {
         may_connect = Clock::now() + kReconnect;
-        line = std::make_unique<Line>(url_, own_);
+        line = std::make_unique<Line>(target_, own_);
+        said = false;
         tell(std::string(kEveryone));  // what was said meanwhile was missed
       }
       if (!line) continue;
@@ -151,7 +156,8 @@ void Bulletin::run() {
       line->send(words);
       may_send = Clock::now() + kGather;
     } catch (const std::exception& e) {
-      log::warn("nodes cannot tell each other of news for now: {}", e.what());
+      if (line || !said) log::warn("nodes cannot tell each other of news for now: {}", e.what());
+      said = true;
       line.reset();
     }
   }

@@ -11,11 +11,13 @@
 
 #include <mutex>
 
+#include "db/postgresql_target.h"
+
 namespace fluxgate::db {
 
 class Bulletin {
  public:
-  explicit Bulletin(std::string url);
+  explicit Bulletin(PostgresTarget target);
   ~Bulletin() { stop(); }
 
   // From any thread; returns at once. Words are short and hold no line break.
@@ -29,7 +31,8 @@ class Bulletin {
   void wake();
   class Line;
 
-  const std::string url_, own_;
+  const PostgresTarget target_;
+  const std::string own_;
   std::mutex mutex_;  // guards all that follows
   std::set<std::string> waiting_;
   std::function<void(const std::string&)> heard_;

@@ -1,5 +1,6 @@
 #include "db/postgresql.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <random>
@@ -15,13 +16,32 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr auto kTriesFor = std::chrono::seconds(30);
+constexpr std::chrono::seconds kRideOver{30};       // Patroni's own leases last as long
+constexpr std::chrono::seconds kStarting{15};       // a database that a container starts beside us
 constexpr milliseconds kFirstPause{5}, kLongestPause{500};
 constexpr int kConnections = 8;
+// A transaction that is frozen is ended before those that wait for its locks lose patience.
+constexpr PgSession kServerSession{.statement_limit = std::chrono::seconds(30), .lock_limit = std::chrono::seconds(10),
+                                   .idle_limit = std::chrono::seconds(5)};
+constexpr PgSession kToolSession{.idle_limit = std::chrono::minutes(5)};
+
+// The pace of tries after failures: longer and longer pauses, not the same for all.
+class Pace {
+ public:
+  milliseconds next() {
+    thread_local std::minstd_rand random{std::random_device{}()};
+    const auto pause = milliseconds(1 + static_cast<int>(random() % static_cast<unsigned>(pause_.count())));
+    pause_ = std::min(pause_ * 2, kLongestPause);
+    return pause;
+  }
+
+ private:
+  milliseconds pause_ = kFirstPause;
+};
 
 class PostgresDatabase final : public Database {
  public:
-  PostgresDatabase(std::string url, OpenOptions options);
+  PostgresDatabase(std::string_view url, OpenOptions options);
   ~PostgresDatabase() override { stop(); }
 
   Dialect dialect() const override { return Dialect::postgresql; }
@@ -30,64 +50,87 @@ class PostgresDatabase final : public Database {
   void on_announced(std::function<void(const std::string&)> heard) override { bulletin_->listen(std::move(heard)); }
 
  protected:
-  void enqueue_write(std::shared_ptr<Job> job) override { enqueue({std::move(job), false}); }
-  void enqueue_read(std::shared_ptr<Job> job) override { enqueue({std::move(job), true}); }
+  void enqueue_write(std::shared_ptr<Job> job) override { enqueue(writes_, std::move(job)); }
+  void enqueue_read(std::shared_ptr<Job> job) override { enqueue(reads_, std::move(job)); }
   bool reads_inline() const override { return false; }
   void run_read(const std::function<void(Tx&)>& closure) override;
 
  private:
   struct Work {
     std::shared_ptr<Job> job;
-    bool read_only = false;
+    std::uint64_t number = 0;   // in the order they came
+    Clock::time_point until{};
+    bool writes = false;
   };
-  // The pace of tries after failures.
-  class Patience;
+  using Session = std::unique_ptr<PgConnection>;
 
-  void enqueue(Work work);
-  void serve();
-  void run(std::unique_ptr<PgConnection>& connection, const Work& work);
-  void read_once(PgConnection& connection, Job& job);
-  bool write_once(std::unique_ptr<PgConnection>& connection, Job& job);
-  bool was_committed(std::unique_ptr<PgConnection>& connection, const std::string& transaction);
-  void connect(std::unique_ptr<PgConnection>& connection);
+  std::unique_ptr<PgConnection> first_session(OpenOptions options);
+  void enqueue(std::deque<Work>& queue, std::shared_ptr<Job> job);
+  std::optional<Work> next_work();
+  void serve(Session session);
+  void run(Session& session, const Work& work);
+  std::exception_ptr failed_try(Session& session, const Work& work, Pace& pace, bool& again);
+  void connect(Session& session);
+  void read_once(PgConnection& session, Job& job);
+  void write_once(Session& session, const Work& work);
+  bool was_committed(Session& session, const Work& work, const std::string& transaction, const std::string& incarnation);
+  void pause(milliseconds time);
   bool stopping();
 
-  const std::string url_;
+  const PostgresTarget target_;
+  const PgSession session_;
   const bool read_only_;
+  int most_writing_ = 1;
+  std::atomic<bool> away_{false};  // told once, however many closures notice
   std::unique_ptr<Bulletin> bulletin_;
-  std::mutex mutex_;  // guards queue_, stopped_
-  std::condition_variable work_;
-  std::deque<Work> queue_;
+
+  std::mutex mutex_;  // guards what follows up to threads_
+  std::condition_variable work_, stopping_;
+  std::deque<Work> reads_, writes_;
+  std::uint64_t numbers_ = 0;
+  int writing_ = 0;
   bool stopped_ = false;
   std::vector<std::thread> threads_;
 };
 
-class PostgresDatabase::Patience {
- public:
-  // Waits a little longer each time; false when the time is over.
-  bool wait() {
-    if (Clock::now() >= until_) return false;
-    thread_local std::minstd_rand random{std::random_device{}()};
-    const auto pause = milliseconds(1 + static_cast<int>(random() % static_cast<unsigned>(pause_.count())));
-    std::mutex mutex;
-    std::unique_lock lock(mutex);
-    std::condition_variable().wait_for(lock, pause);
-    pause_ = std::min(pause_ * 2, kLongestPause);
-    return true;
-  }
+// The session on which this thread runs a closure: a read inside of it is part of it.
+thread_local PostgresDatabase* database_here = nullptr;
+thread_local PgConnection* session_here = nullptr;
 
- private:
-  Clock::time_point until_ = Clock::now() + kTriesFor;
-  milliseconds pause_ = kFirstPause;
+class Here {
+ public:
+  Here(PostgresDatabase* database, PgConnection* session) {
+    database_here = database;
+    session_here = session;
+  }
+  ~Here() { database_here = nullptr; }
+  Here(const Here&) = delete;
+  Here& operator=(const Here&) = delete;
 };
 
-PostgresDatabase::PostgresDatabase(std::string url, OpenOptions options)
-    : url_(std::move(url)), read_only_(options.read_only) {
-  auto first = std::make_unique<PgConnection>(url_);  // here, so that a wrong URL is heard of at once
-  first.reset();
-  bulletin_ = std::make_unique<Bulletin>(url_);
+PostgresDatabase::PostgresDatabase(std::string_view url, OpenOptions options)
+    : target_(parse_postgres_url(url, !options.read_only)),
+      session_(options.exclusive_server ? kServerSession : kToolSession),
+      read_only_(options.read_only) {
+  Session first = first_session(options);  // here, so that a wrong URL is heard of at once
+  bulletin_ = std::make_unique<Bulletin>(target_);
   const int count = options.connections > 0 ? options.connections : kConnections;
-  for (int i = 0; i < count; ++i) threads_.emplace_back([this] { serve(); });
+  most_writing_ = std::max(1, count - std::max(1, count / 4));
+  for (int i = 0; i < count; ++i)
+    threads_.emplace_back([this, session = i == 0 ? std::move(first) : nullptr]() mutable { serve(std::move(session)); });
+}
+
+std::unique_ptr<PgConnection> PostgresDatabase::first_session(OpenOptions options) {
+  const auto until = Clock::now() + (options.exclusive_server ? kStarting : std::chrono::seconds(0));
+  for (bool said = false;; said = true) {
+    try {
+      return std::make_unique<PgConnection>(target_, session_);
+    } catch (const PgFailure& failure) {
+      if (Clock::now() >= until || !may_be_starting(target_)) throw;
+      if (!said) log::info("waiting for the database: {}", failure.what());
+    }
+    pause(kLongestPause);
+  }
 }
 
 void PostgresDatabase::stop() {
@@ -96,36 +139,59 @@ void PostgresDatabase::stop() {
     stopped_ = true;
   }
   work_.notify_all();
+  stopping_.notify_all();
   for (std::thread& thread : threads_)
     if (thread.joinable()) thread.join();
   bulletin_->stop();
 }
 
-void PostgresDatabase::enqueue(Work work) {
+// ---- the queue ----
+
+void PostgresDatabase::enqueue(std::deque<Work>& queue, std::shared_ptr<Job> job) {
   {
     std::lock_guard lock(mutex_);
     if (!stopped_) {
-      queue_.push_back(std::move(work));
+      queue.push_back({std::move(job), ++numbers_, Clock::now() + kRideOver, &queue == &writes_});
       work_.notify_one();
       return;
     }
   }
-  work.job->finish(std::make_exception_ptr(Failure("the database is closed")));
+  job->finish(std::make_exception_ptr(Failure("the database is closed")));
 }
 
-void PostgresDatabase::serve() {
-  std::unique_ptr<PgConnection> connection;
+// The oldest that may run; nullopt when stopped and everything accepted is done.
+std::optional<PostgresDatabase::Work> PostgresDatabase::next_work() {
+  std::unique_lock lock(mutex_);
   for (;;) {
-    Work work;
-    {
-      std::unique_lock lock(mutex_);
-      work_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
-      if (queue_.empty()) return;  // stopped, and everything accepted is done
-      work = std::move(queue_.front());
-      queue_.pop_front();
+    const bool may_write = !writes_.empty() && writing_ < most_writing_;
+    const bool write_first = may_write && (reads_.empty() || writes_.front().number < reads_.front().number);
+    if (write_first || !reads_.empty()) {
+      auto& queue = write_first ? writes_ : reads_;
+      Work work = std::move(queue.front());
+      queue.pop_front();
+      writing_ += work.writes;
+      return work;
     }
-    run(connection, work);
+    if (stopped_ && writes_.empty()) return std::nullopt;
+    work_.wait(lock);
   }
+}
+
+void PostgresDatabase::serve(Session session) {
+  while (auto work = next_work()) {
+    run(session, *work);
+    if (!work->writes) continue;
+    std::lock_guard lock(mutex_);
+    --writing_;
+    work_.notify_one();
+    if (stopped_) work_.notify_all();
+  }
+}
+
+// Ends early when the database is being stopped.
+void PostgresDatabase::pause(milliseconds time) {
+  std::unique_lock lock(mutex_);
+  stopping_.wait_for(lock, time, [this] { return stopped_; });
 }
 
 bool PostgresDatabase::stopping() {
@@ -133,85 +199,111 @@ bool PostgresDatabase::stopping() {
   return stopped_;
 }
 
-void PostgresDatabase::connect(std::unique_ptr<PgConnection>& connection) {
-  if (!connection || !connection->alive()) connection = std::make_unique<PgConnection>(url_);
-}
+// ---- one closure ----
 
-void PostgresDatabase::run(std::unique_ptr<PgConnection>& connection, const Work& work) {
-  Patience patience;
+void PostgresDatabase::run(Session& session, const Work& work) {
+  Pace pace;
   std::exception_ptr error;
-  for (;;) {
+  for (bool again = true; again;) {
     try {
-      connect(connection);
-      if (work.read_only) read_once(*connection, *work.job);
-      else if (!write_once(connection, *work.job)) continue;
+      connect(session);
+      if (work.writes) write_once(session, work);
+      else read_once(*session, *work.job);
       error = nullptr;
-      break;
-    } catch (const PgFailure& failure) {
-      error = std::current_exception();
-      if (connection) connection->rollback();
-      const bool demoted = failure.read_only_server() && !work.read_only && !read_only_;
-      if (demoted) connection.reset();  // the next one finds the new primary
-      const bool may_mend = failure.transient() || demoted;
-      if (!may_mend || (stopping() && failure.connection_lost()) || !patience.wait()) break;
-      if (failure.connection_lost()) log::warn("the database went away, trying again: {}", failure.what());
+      again = false;
     } catch (...) {
-      error = std::current_exception();
-      connection->rollback();
-      break;
+      error = failed_try(session, work, pace, again);
     }
   }
   work.job->finish(error);
 }
 
-void PostgresDatabase::read_once(PgConnection& connection, Job& job) {
-  connection.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-  job.run(connection);
-  connection.command("COMMIT");
-}
-
-// False when it has to be run again.
-bool PostgresDatabase::write_once(std::unique_ptr<PgConnection>& connection, Job& job) {
-  connection->command(read_only_ ? "BEGIN READ ONLY" : "BEGIN");
-  if (!job.run(*connection)) {
-    connection->rollback();
-    return true;
-  }
-  // Asked only now, so that a closure that wrote nothing costs no transaction id.
-  Tx& tx = *connection;
-  const auto transaction = tx.first("SELECT CAST(pg_current_xact_id_if_assigned() AS TEXT)", {},
-                                    [](const Row& row) { return row.str(0); });
+// What was thrown; `again` tells whether another try may do better.
+std::exception_ptr PostgresDatabase::failed_try(Session& session, const Work& work, Pace& pace, bool& again) {
+  again = false;
   try {
-    connection->command("COMMIT");
-    return true;
+    // A closure may have made something of its own of the server's error.
+    if (session) session->raise_failure();
+    throw;
   } catch (const PgFailure& failure) {
-    if (!failure.connection_lost()) throw;
-    log::warn("the database went away during a COMMIT; asking what became of it");
+    if (session) session->rollback();
+    if (failure.kind() == PgFailure::Kind::refused) return std::current_exception();
+    const bool lost = failure.kind() == PgFailure::Kind::lost;
+    again = Clock::now() < work.until && !(lost && stopping());
+    if (lost) session.reset();
+    if (lost && !away_.exchange(true)) log::warn("the database is away, its closures wait: {}", failure.what());
+    if (again) pause(pace.next());
+    return std::current_exception();
+  } catch (...) {
+    if (session) session->rollback();
+    return std::current_exception();
   }
-  if (!transaction || transaction->empty()) return true;  // nothing was written
-  return was_committed(connection, *transaction);
 }
 
-bool PostgresDatabase::was_committed(std::unique_ptr<PgConnection>& connection, const std::string& transaction) {
-  Patience patience;
-  for (;;) {
-    try {
-      connect(connection);
-      Tx& tx = *connection;
-      const auto next = tx.first("SELECT CAST(pg_current_xact_id() AS TEXT)", {}, [](const Row& row) { return row.str(0); });
-      // A standby that was promoted may never have seen it; then it is not there.
-      const bool unheard_of = std::stoull(transaction) >= std::stoull(next.value_or("0"));
-      if (unheard_of) return false;
-      const auto status = tx.first("SELECT pg_xact_status(CAST($1 AS xid8))", {transaction},
-                                   [](const Row& row) { return row.str(0); });
-      if (status == "committed") return true;
-      if (status == "aborted") return false;
-    } catch (const PgFailure&) {
-      if (connection) connection->rollback();
-    }
-    if (!patience.wait())
-      throw Failure("the connection was lost during a COMMIT and nobody can say what became of it; look before repeating");
+void PostgresDatabase::connect(Session& session) {
+  if (!session || !session->alive()) {
+    session.reset();
+    session = std::make_unique<PgConnection>(target_, session_);
+    if (away_.exchange(false)) log::info("the database is back");
   }
+}
+
+void PostgresDatabase::read_once(PgConnection& session, Job& job) {
+  session.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  {
+    Here here(this, &session);
+    job.run(session);
+  }
+  session.raise_failure();
+  session.command("COMMIT");
+}
+
+void PostgresDatabase::write_once(Session& session, const Work& work) {
+  std::string transaction;
+  if (read_only_) session->command("BEGIN READ ONLY");
+  else transaction = session->begin_write();
+  bool agreed = false;
+  {
+    Here here(this, session.get());
+    agreed = work.job->run(*session);
+  }
+  session->raise_failure();
+  if (!agreed) {
+    session->rollback();
+    return;
+  }
+  const std::string incarnation = session->incarnation();
+  try {
+    session->commit();
+    return;
+  } catch (const PgFailure& failure) {
+    if (failure.kind() != PgFailure::Kind::lost) throw;
+    log::warn("the database went away during a COMMIT; asking what became of it: {}", failure.what());
+  }
+  if (!was_committed(session, work, transaction, incarnation))
+    throw PgFailure(PgFailure::Kind::conflict, "the connection was lost before the COMMIT arrived");
+}
+
+bool PostgresDatabase::was_committed(Session& session, const Work& work, const std::string& transaction,
+                                     const std::string& incarnation) {
+  Pace pace;
+  // Also to be known when the closure has had its time: twice as long.
+  const auto until = work.until + kRideOver;
+  do {
+    try {
+      connect(session);
+      const auto fate = session->fate_of(transaction);
+      const bool same = !incarnation.empty() && session->incarnation() == incarnation;
+      if (fate == PgConnection::Fate::committed && same) return true;
+      if (fate == PgConnection::Fate::committed || fate == PgConnection::Fate::forgotten) break;
+      if (fate == PgConnection::Fate::none || !same) return false;  // under way elsewhere is another's
+    } catch (const PgFailure&) {
+      session.reset();
+    }
+    pause(pace.next());
+  } while (Clock::now() < until && !stopping());
+  session.reset();
+  throw Failure("the connection was lost during a COMMIT and nobody can say what became of it; look before repeating");
 }
 
 // ---- for threads that wait ----
@@ -234,6 +326,10 @@ class WaitingRead final : public Job {
 };
 
 void PostgresDatabase::run_read(const std::function<void(Tx&)>& closure) {
+  if (database_here == this) {
+    closure(*session_here);
+    return;
+  }
   auto job = std::make_shared<WaitingRead>(closure);
   enqueue_read(job);
   job->done.get_future().get();
@@ -241,13 +337,8 @@ void PostgresDatabase::run_read(const std::function<void(Tx&)>& closure) {
 
 }  // namespace
 
-bool is_postgresql(std::string_view url) {
-  return url.starts_with("postgresql://") || url.starts_with("postgres://") || url.starts_with("postgresql+");
-}
-
-std::unique_ptr<Database> open_postgresql(const std::string& url, OpenOptions options) {
-  // SQLAlchemy names its driver in the scheme.
-  return std::make_unique<PostgresDatabase>("postgresql" + url.substr(url.find("://")), options);
+std::unique_ptr<Database> open_postgresql(std::string_view url, OpenOptions options) {
+  return std::make_unique<PostgresDatabase>(url, options);
 }
 
 }  // namespace fluxgate::db

@@ -1,24 +1,32 @@
 // A Database on a PostgreSQL server (13 or later) that many nodes share. Closures run side by side, each on a
-// pooled connection with a thread of its own, READ COMMITTED; reads see one snapshot.
+// pooled session with a thread of its own, READ COMMITTED; reads see one snapshot (REPEATABLE READ, READ ONLY).
+// A part of the threads is kept from writes, so that reads go on while writes wait for each other's locks.
 //
 // What happens to a closure when the server does not go along:
-//  - a deadlock, a serialisation failure, a server that shuts down or became a standby, a connection lost before
-//    COMMIT was sent: nothing stands, it is run again, for at most 30 s;
-//  - a connection lost during COMMIT: the new connection is asked what became of the transaction
-//    (pg_xact_status); committed is success, else it is run again. A caller never hears of success that is none.
+//  - a deadlock or a serialisation failure, a server that shuts down or became a standby, a session lost before
+//    COMMIT was sent: nothing stands. It is run again, on whichever server of the URL takes writes by then, until
+//    kRideOver after it was given; then its caller gets the Failure.
+//  - a statement over its time limit, or any other error: rolled back, its caller gets the Failure. Also when the
+//    closure swallowed it, for the transaction is spoilt.
+//  - a session lost during COMMIT: whether it was done is not known. The transaction's number was noted when it
+//    began, so the next session is asked (pg_xact_status): done → success; not done → it is run again; still under
+//    way → asked again. A number is trusted only as far as it is certain that no other transaction was given it: a
+//    server that crashed, or a standby that took over, may give the last ones out again. "Not done" holds in any
+//    case; "done" only by the same life of the same server. What is left is undecided: the caller gets a Failure
+//    that says so, and looks before it repeats (submits by their Idempotency-Key, the engine by reading the task).
+//    So nobody hears of success that is none, and nothing is done twice.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "db/database.h"
 
 namespace fluxgate::db {
 
-bool is_postgresql(std::string_view url);
-
-// `url` as libpq takes it, or as SQLAlchemy writes it (postgresql+psycopg2://…). Throws Failure when no server
-// answers; the message never holds the password.
-std::unique_ptr<Database> open_postgresql(const std::string& url, OpenOptions options);
+// `url` as is_postgres_url (postgresql_target.h) knows it. A server that is just starting is waited for.
+// Throws Failure when none can be used; the message never holds the password.
+std::unique_ptr<Database> open_postgresql(std::string_view url, OpenOptions options);
 
 }  // namespace fluxgate::db

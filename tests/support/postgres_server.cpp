@@ -1,6 +1,7 @@
 #include "postgres_server.h"
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <stdexcept>
 #include <thread>
@@ -33,7 +34,7 @@ fs::path programs() {
 }
 
 // PostgreSQL refuses to run as root; Debian's package brings a user for it. The server goes when we do.
-pid_t spawn(std::vector<std::string> words, const fs::path& log) {
+pid_t spawn_here(std::vector<std::string> words, const fs::path& log) {
   std::vector<std::string> all{"/usr/bin/setpriv", "--pdeathsig", "QUIT"};
   if (::geteuid() == 0) all.insert(all.end(), {"--reuid", "postgres", "--regid", "postgres", "--clear-groups"});
   all.insert(all.end(), words.begin(), words.end());
@@ -56,6 +57,9 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// The log is ours: the server's user writes through the descriptor it is given.
+fs::path log_of(const fs::path& folder) { return fs::temp_directory_path() / (folder.filename().string() + ".log"); }
+
 bool answers(const std::string& url) {
   PGconn* connection = PQconnectdb(url.c_str());
   const bool ok = PQstatus(connection) == CONNECTION_OK;
@@ -71,27 +75,60 @@ PostgresServer& PostgresServer::shared() {
 }
 
 PostgresServer::PostgresServer() : folder_(fs::temp_directory_path() / ("fluxgate-postgres-" + crypto::random_hex(6))) {
+  keeper_ = std::thread([this] { keep(); });
+  make_folder();
+  start();
+}
+
+void PostgresServer::keep() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return ended_ || order_; });
+    if (ended_) return;
+    std::exchange(order_, nullptr)();
+    changed_.notify_all();
+  }
+}
+
+pid_t PostgresServer::spawn(std::vector<std::string> words, const fs::path& log) {
+  pid_t pid = -1;
+  std::exception_ptr error;
+  bool done = false;
+  std::unique_lock lock(mutex_);
+  order_ = [&] {
+    try {
+      pid = spawn_here(words, log);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    done = true;
+  };
+  changed_.notify_all();
+  changed_.wait(lock, [&done] { return done; });
+  if (error) std::rethrow_exception(error);
+  return pid;
+}
+
+void PostgresServer::make_folder() {
   fs::create_directories(folder_);
   if (::geteuid() == 0) {
     const passwd* owner = ::getpwnam("postgres");
     if (owner == nullptr || ::chown(folder_.c_str(), owner->pw_uid, owner->pw_gid) != 0)
       throw std::runtime_error("the folder cannot be given to the user postgres");
   }
-  start();
-}
-
-void PostgresServer::start() {
-  const std::string data = (folder_ / "data").string();
-  // The log is ours: the server's user writes through the descriptor it is given.
-  const fs::path log = fs::temp_directory_path() / (folder_.filename().string() + ".log");
-  const pid_t made = spawn({(programs() / "initdb").string(), "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C",
-                            "--no-sync", "--no-instructions"}, log);
+  const fs::path log = log_of(folder_);
+  const pid_t made = spawn({(programs() / "initdb").string(), "-D", (folder_ / "data").string(), "-A", "trust", "-U", "postgres",
+                            "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"}, log);
   int status = 0;
   ::waitpid(made, &status, 0);
   if (status != 0) throw std::runtime_error("initdb failed:\n" + read_file(log));
+}
+
+void PostgresServer::start() {
   // The machine does not fail in these tests, only processes do: the disk need not be waited for.
-  pid_ = spawn({(programs() / "postgres").string(), "-D", data, "-k", folder_.string(), "-c", "listen_addresses=", "-c", "fsync=off",
-                "-c", "max_connections=300", "-c", "shared_buffers=64MB"}, log);
+  const fs::path log = log_of(folder_);
+  pid_ = spawn({(programs() / "postgres").string(), "-D", (folder_ / "data").string(), "-k", folder_.string(), "-c",
+                "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB"}, log);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!answers(url("postgres"))) {
     if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("PostgreSQL did not come up:\n" + read_file(log));
@@ -100,11 +137,21 @@ void PostgresServer::start() {
   fs::remove(log);
 }
 
+void PostgresServer::stop() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGQUIT);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
 PostgresServer::~PostgresServer() {
-  if (pid_ > 0) {
-    ::kill(pid_, SIGQUIT);
-    ::waitpid(pid_, nullptr, 0);
+  stop();
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
   }
+  changed_.notify_all();
+  keeper_.join();
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
 }

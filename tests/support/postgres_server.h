@@ -2,8 +2,13 @@
 // listens on a socket in that folder only. Started on first use; ends with the program, however that ends.
 #pragma once
 
+#include <condition_variable>
 #include <filesystem>
+#include <functional>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -11,23 +16,40 @@ namespace fluxgate::test {
 
 class PostgresServer {
  public:
-  // The program's server.
+  // The program's server. Tests that stop or break it make one of their own.
   static PostgresServer& shared();
 
   PostgresServer();
   ~PostgresServer();
   PostgresServer(const PostgresServer&) = delete;
+  PostgresServer& operator=(const PostgresServer&) = delete;
 
   // A new, empty database; its URL.
   std::string new_database();
+  std::string url(const std::string& database) const;
+  // Of its socket.
+  std::string socket() const { return (folder_ / ".s.PGSQL.5432").string(); }
+
+  // As a crash of the machine, without a last word to anybody; the data stays.
+  void stop();
+  // Returns when it answers.
+  void start();
 
  private:
-  std::string url(const std::string& database) const;
-  void start();
+  void make_folder();
+  // Starts a program as PostgreSQL's user. It is sent SIGQUIT when the thread that started it ends, so that is one
+  // that lives as long as this object, whoever calls.
+  pid_t spawn(std::vector<std::string> words, const std::filesystem::path& log);
+  void keep();
 
   std::filesystem::path folder_;
   pid_t pid_ = -1;
   int databases_ = 0;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::function<void()> order_;
+  bool ended_ = false;
+  std::thread keeper_;
 };
 
 }  // namespace fluxgate::test

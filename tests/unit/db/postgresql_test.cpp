@@ -5,97 +5,17 @@
 
 #include <gtest/gtest.h>
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 #include "db/database.h"
+#include "support/postgres_proxy.h"
 #include "support/postgres_server.h"
 
 namespace fluxgate::db {
 namespace {
 
 using test::PostgresServer;
-
-// Stands between a database and its server, and cuts the line at the first COMMIT after `cut_at_commit`: before
-// the server hears of it, or after it has done it and before the client hears of that.
-class Proxy {
- public:
-  enum class Cut { never, before, after };
-
-  explicit Proxy(std::string server_socket) : server_socket_(std::move(server_socket)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
-    ::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    socklen_t length = sizeof address;
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-    ::listen(listener_, 64);
-    acceptor_ = std::thread([this] { accept_all(); });
-  }
-  ~Proxy() {
-    stopping_ = true;
-    ::shutdown(listener_, SHUT_RDWR);
-    acceptor_.join();
-    for (auto& line : lines_) line.join();
-    ::close(listener_);
-  }
-  int port() const { return port_; }
-  std::atomic<Cut> cut_at_commit{Cut::never};
-
- private:
-  void accept_all() {
-    for (;;) {
-      const int client = ::accept(listener_, nullptr, nullptr);
-      if (client < 0) return;
-      lines_.emplace_back([this, client] { carry(client); });
-    }
-  }
-
-  void carry(int client) {
-    const int server = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    server_socket_.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::connect(server, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0)
-      while (!stopping_ && pass(client, server)) {
-      }
-    ::close(server);
-    ::close(client);
-  }
-
-  bool pass(int client, int server) {
-    pollfd watched[2] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
-    ::poll(watched, 2, 50);
-    char bytes[65536];
-    if (watched[0].revents != 0) {
-      const auto got = ::read(client, bytes, sizeof bytes);
-      if (got <= 0) return false;
-      const bool commit = std::string_view(bytes, static_cast<std::size_t>(got)).find("COMMIT") != std::string_view::npos;
-      const Cut cut = commit ? cut_at_commit.exchange(Cut::never) : Cut::never;
-      if (cut == Cut::before) return false;
-      if (::write(server, bytes, static_cast<std::size_t>(got)) != got) return false;
-      if (cut == Cut::after) {
-        static_cast<void>(::read(server, bytes, sizeof bytes));  // it is done
-        return false;
-      }
-    }
-    if (watched[1].revents != 0) {
-      const auto got = ::read(server, bytes, sizeof bytes);
-      if (got <= 0 || ::write(client, bytes, static_cast<std::size_t>(got)) != got) return false;
-    }
-    return true;
-  }
-
-  const std::string server_socket_;
-  int listener_ = -1, port_ = 0;
-  std::atomic<bool> stopping_{false};
-  std::thread acceptor_;
-  std::vector<std::thread> lines_;
-};
+using test::Proxy;
 
 class Postgres : public testing::Test {
  protected:
@@ -146,8 +66,7 @@ TEST_F(Postgres, GoesOnWhenItsConnectionsAreCut) {
 }
 
 TEST_F(Postgres, KnowsWhatBecameOfACommitWhoseAnswerWasLost) {
-  const std::string folder = url_.substr(url_.find("host=") + 5, url_.find("&user") - url_.find("host=") - 5);
-  Proxy proxy(folder + "/.s.PGSQL.5432");
+  Proxy proxy(PostgresServer::shared().socket());
   const std::string name = url_.substr(14, url_.find('?') - 14);
   auto through = open(fmt::format("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port(), name), {.connections = 1});
   through->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('n', 0)"); });
@@ -162,6 +81,106 @@ TEST_F(Postgres, KnowsWhatBecameOfACommitWhoseAnswerWasLost) {
     EXPECT_EQ(number("n"), before + 1) << "once, whatever was heard";
     EXPECT_EQ(runs, cut == Proxy::Cut::after ? 1 : 2);
   }
+}
+
+// A crash may make the server give out the last transaction numbers again, so that "committed" may be another's.
+TEST_F(Postgres, DoesNotBelieveAServerThatCrashedThatItWasThisTransactionThatWasCommitted) {
+  PostgresServer server;
+  Proxy proxy(server.socket());
+  const std::string url = server.new_database();
+  const std::string name = url.substr(14, url.find('?') - 14);
+  auto through = open(fmt::format("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port(), name), {.connections = 1});
+  through->write_now([](Tx& tx) { tx.exec("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)"); });
+  proxy.at_cut = [&server] {
+    server.stop();
+    server.start();
+  };
+  proxy.cut_at_commit = Proxy::Cut::after;
+  EXPECT_THROW(through->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('undecided', 1)"); }), Failure);
+
+  int runs = 0;
+  proxy.cut_at_commit = Proxy::Cut::before;
+  through->write_now([&runs](Tx& tx) {
+    ++runs;
+    tx.exec("INSERT INTO t VALUES ('certain', 1)");
+  });
+  EXPECT_EQ(runs, 2) << "what was not done is done again, whoever says so";
+}
+
+TEST_F(Postgres, RidesOverARestartOfTheServer) {
+  PostgresServer server;
+  auto database = open(server.new_database(), {.connections = 2});
+  database->write_now([](Tx& tx) { tx.exec("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)"); });
+  std::atomic<bool> down = false;
+  std::thread restart([&] {
+    server.stop();
+    down = true;
+    server.start();
+  });
+  while (!down) std::this_thread::yield();
+  database->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('later', 1)"); });
+  EXPECT_EQ(database->read_now([](Tx& tx) { return tx.number("SELECT n FROM t"); }), 1);
+  restart.join();
+}
+
+TEST_F(Postgres, GivesUpAtOnceWhenItIsStoppedWithoutAServer) {
+  PostgresServer server;
+  auto database = open(server.new_database(), {.connections = 1});
+  server.stop();
+  std::thread waits([&] { EXPECT_THROW(database->write_now([](Tx& tx) { tx.number("SELECT 1"); }), Failure); });
+  database->stop();  // would last as long as the patience of the closure
+  waits.join();
+}
+
+TEST_F(Postgres, AServerWaitsForTheDatabaseThatStartsBesideIt) {
+  PostgresServer server;
+  const std::string url = server.new_database();
+  server.stop();
+  EXPECT_THROW(open(url), Failure) << "a tool does not";
+  std::thread start([&server] { server.start(); });
+  EXPECT_NO_THROW(open(url, {.exclusive_server = true, .connections = 1}));
+  start.join();
+}
+
+TEST_F(Postgres, DoesNotCommitWhatWentOnAfterAFailedStatement) {
+  EXPECT_THROW(database_->write_now([](Tx& tx) {
+    tx.exec("INSERT INTO t VALUES ('half', 1)");
+    try {
+      tx.exec("INSERT INTO t VALUES ('half', 2)");
+    } catch (const Failure&) {
+    }
+  }),
+               Failure);
+  EXPECT_EQ(number("half"), 0);
+}
+
+TEST_F(Postgres, ReadsWhileManyWritesWaitForALock) {
+  database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('hot', 0)"); });
+  std::atomic<bool> held = false, release = false;
+  std::thread holder([&] {
+    database_->write_now([&](Tx& tx) {
+      tx.exec("UPDATE t SET n = n + 1 WHERE k = 'hot'");
+      held = true;
+      while (!release) std::this_thread::yield();
+    });
+  });
+  while (!held) std::this_thread::yield();
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 32; ++i)
+    writers.emplace_back([&] { database_->write_now([](Tx& tx) { tx.exec("UPDATE t SET n = n + 1 WHERE k = 'hot'"); }); });
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(number("hot"), 0);
+  release = true;
+  holder.join();
+  for (auto& writer : writers) writer.join();
+  EXPECT_EQ(number("hot"), 33);
+}
+
+TEST_F(Postgres, KeepsTextThatIsNoneOfItsOwnWithoutAnError) {
+  using namespace std::string_literals;
+  database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ($1, 7)", {"a\0b \xFF 中文"s}); });
+  EXPECT_EQ(number("a\uFFFDb \uFFFD 中文"), 7);
+  EXPECT_EQ(number("a"), 0) << "not cut off at NUL";
+  EXPECT_EQ(number("\xC0\xAF"), 0);
 }
 
 TEST_F(Postgres, TellsTheReasonWithoutThePassword) {

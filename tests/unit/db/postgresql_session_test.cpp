@@ -1,0 +1,199 @@
+// One session with a PostgreSQL server, and the URLs that name servers.
+#include <poll.h>
+
+#include <gtest/gtest.h>
+
+#include "db/postgresql_connection.h"
+#include "support/postgres_server.h"
+
+namespace fluxgate::db {
+namespace {
+
+using std::chrono::milliseconds;
+using test::PostgresServer;
+
+std::string keyword(const PostgresTarget& target, std::string_view name) {
+  for (const auto& [key, value] : target.keywords)
+    if (key == name) return value;
+  return "";
+}
+
+std::string refusal(std::string_view url) {
+  try {
+    parse_postgres_url(url, true);
+  } catch (const Failure& failure) {
+    return failure.what();
+  }
+  return "";
+}
+
+TEST(PostgresUrl, IsReadInEverySpelling) {
+  for (const char* scheme : {"postgresql", "postgres", "postgresql+psycopg2", "postgresql+psycopg", "postgresql+asyncpg"}) {
+    const std::string url = std::string(scheme) + "://ann:s%40cret@db.example:5433/flux";
+    ASSERT_TRUE(is_postgres_url(url)) << url;
+    const auto target = parse_postgres_url(url, true);
+    EXPECT_EQ(keyword(target, "user"), "ann");
+    EXPECT_EQ(keyword(target, "password"), "s@cret");
+    EXPECT_EQ(keyword(target, "host"), "db.example");
+    EXPECT_EQ(keyword(target, "port"), "5433");
+    EXPECT_EQ(keyword(target, "dbname"), "flux");
+    EXPECT_EQ(target.described, "db.example:5433/flux");
+  }
+  for (const char* url : {"sqlite:///a.db", "mysql://a/b", "postgresqlx://a/b", "postgresql:a", ":memory:"})
+    EXPECT_FALSE(is_postgres_url(url)) << url;
+}
+
+TEST(PostgresUrl, MayNameSeveralHostsOfWhichThePrimaryIsMeant) {
+  const auto target = parse_postgres_url("postgresql://u:p@one:5432,two:5433/flux", true);
+  EXPECT_EQ(target.described, "one:5432,two:5433/flux");
+  EXPECT_EQ(keyword(target, "target_session_attrs"), "read-write");
+  EXPECT_EQ(parse_postgres_url("postgresql://u@one:6000,two:6000/flux", true).described, "one:6000,two:6000/flux");
+  EXPECT_EQ(keyword(parse_postgres_url("postgresql://u@one/flux", false), "target_session_attrs"), "") << "reading needs none";
+}
+
+TEST(PostgresUrl, WinsOverOurDefaults) {
+  const auto target = parse_postgres_url("postgresql://u@one/flux?connect_timeout=9&application_name=other&sslmode=require"
+                                         "&target_session_attrs=any&client_encoding=LATIN1", true);
+  EXPECT_EQ(keyword(target, "connect_timeout"), "9");
+  EXPECT_EQ(keyword(target, "application_name"), "other");
+  EXPECT_EQ(keyword(target, "sslmode"), "require");
+  EXPECT_EQ(keyword(target, "target_session_attrs"), "any");
+  EXPECT_EQ(keyword(target, "client_encoding"), "UTF8") << "we speak nothing else";
+}
+
+TEST(PostgresUrl, ThatIsMalformedIsRefusedWithoutAWordOfThePassword) {
+  for (const char* url : {"postgresql://ann:pa/ss@host/flux", "postgresql://ann:pa@ss@host/flux", "postgresql://ann:pa%zzss@host/flux",
+                          "postgresql://ann:pass@host:port/flux", "postgresql://ann:pass@[::1/flux"}) {
+    const std::string why = refusal(url);
+    EXPECT_NE(why.find("percent-encoded"), std::string::npos) << url << ": " << why;
+    EXPECT_EQ(why.find("pa"), why.find("password")) << url << ": " << why;
+    EXPECT_EQ(why.find("ss@"), std::string::npos) << url << ": " << why;
+  }
+  EXPECT_NE(refusal("postgresql://ann:pass@host/flux?ssl_mode=require").find("ssl_mode"), std::string::npos);
+}
+
+class Session : public testing::Test {
+ protected:
+  void SetUp() override {
+    target_ = parse_postgres_url(PostgresServer::shared().new_database(), true);
+    PgConnection(target_, {}).command("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)");
+  }
+
+  PostgresTarget target_;
+};
+
+TEST_F(Session, EndsAStatementAtItsLimit) {
+  PgConnection session(target_, {.statement_limit = milliseconds(50)});
+  session.begin_write();
+  try {
+    static_cast<Tx&>(session).number("SELECT COUNT(*) FROM (SELECT pg_sleep(60)) AS s");
+    FAIL() << "it took its minute";
+  } catch (const PgFailure& failure) {
+    EXPECT_EQ(failure.kind(), PgFailure::Kind::refused) << failure.what();
+  }
+  EXPECT_TRUE(session.alive());
+  EXPECT_THROW(session.raise_failure(), PgFailure);
+}
+
+TEST_F(Session, GivesUpAServerThatStandsStill) {
+  PgConnection session(target_, {.statement_limit = milliseconds(50), .grace = milliseconds(50)});
+  const auto backend = session.begin_write().empty() ? 0 : static_cast<Tx&>(session).number("SELECT pg_backend_pid()");
+  ::kill(static_cast<pid_t>(backend), SIGSTOP);
+  try {
+    static_cast<Tx&>(session).exec("INSERT INTO t VALUES ('a', 1)");
+    ADD_FAILURE() << "nobody can have answered";
+  } catch (const PgFailure& failure) {
+    EXPECT_EQ(failure.kind(), PgFailure::Kind::lost) << failure.what();
+  }
+  ::kill(static_cast<pid_t>(backend), SIGCONT);
+  EXPECT_FALSE(session.alive());
+}
+
+TEST_F(Session, ThatStandsStillInATransactionLosesItsLocks) {
+  PgConnection frozen(target_, {.idle_limit = milliseconds(50)}), other(target_, {});
+  frozen.begin_write();
+  static_cast<Tx&>(frozen).exec("INSERT INTO t VALUES ('a', 1)");
+  other.begin_write();
+  EXPECT_EQ(static_cast<Tx&>(other).exec("INSERT INTO t VALUES ('a', 2)"), 1) << "waits until the first is ended";
+  other.commit();
+  try {
+    static_cast<Tx&>(frozen).exec("UPDATE t SET n = 3");
+    ADD_FAILURE() << "its transaction has ended";
+  } catch (const PgFailure& failure) {
+    EXPECT_EQ(failure.kind(), PgFailure::Kind::lost) << failure.what();
+  }
+}
+
+TEST_F(Session, KnowsWhatBecameOfTheTransactionsOfOthers) {
+  PgConnection one(target_, {}), asks(target_, {});
+  const auto done = one.begin_write();
+  static_cast<Tx&>(one).exec("INSERT INTO t VALUES ('a', 1)");
+  EXPECT_EQ(asks.fate_of(done), PgConnection::Fate::under_way);
+  one.commit();
+  EXPECT_EQ(asks.fate_of(done), PgConnection::Fate::committed);
+  const auto undone = one.begin_write();
+  one.rollback();
+  EXPECT_EQ(asks.fate_of(undone), PgConnection::Fate::none);
+  EXPECT_EQ(asks.fate_of(std::to_string(std::stoull(undone) + 1'000'000)), PgConnection::Fate::none) << "not given out yet";
+}
+
+TEST_F(Session, TellsTheLivesOfAServerApart) {
+  PostgresServer server;
+  const auto target = parse_postgres_url(server.new_database(), true);
+  PgConnection before(target, {}), beside(target, {});
+  EXPECT_FALSE(before.incarnation().empty());
+  EXPECT_EQ(before.incarnation(), beside.incarnation());
+  const auto reconnected = [&target] {  // not while the server is recovering
+    while (may_be_starting(target)) std::this_thread::yield();
+    return PgConnection(target, {}).incarnation();
+  };
+
+  // One backend that crashes takes the others with it; the postmaster stays.
+  ::kill(static_cast<pid_t>(static_cast<Tx&>(before).number("SELECT pg_backend_pid()")), SIGKILL);
+  pollfd ended{PQsocket(beside.handle()), POLLIN, 0};
+  ::poll(&ended, 1, -1);
+  const std::string after_crash = reconnected();
+  EXPECT_NE(after_crash, before.incarnation());
+
+  server.stop();
+  server.start();
+  EXPECT_NE(reconnected(), after_crash);
+}
+
+TEST_F(Session, PreparesAnewWhatTheServerForgot) {
+  PgConnection session(target_, {});
+  Tx& tx = session;
+  session.begin_write();
+  EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t WHERE n = $1", {1}), 0);
+  session.commit();
+  session.command("DISCARD ALL");
+  session.begin_write();
+  try {
+    tx.number("SELECT COUNT(*) FROM t WHERE n = $1", {1});
+    ADD_FAILURE() << "this session's statements are gone";
+  } catch (const PgFailure& failure) {
+    EXPECT_EQ(failure.kind(), PgFailure::Kind::lost) << "so that another one is made";
+  }
+}
+
+TEST_F(Session, TakesAnyNumberOfDifferentStatements) {
+  PgConnection session(target_, {});
+  Tx& tx = session;
+  for (int i = 0; i < 1'100; ++i) EXPECT_EQ(tx.number("SELECT " + std::to_string(i)), i);
+}
+
+TEST(StorableText, IsLeftAloneWhereItIsUtf8AndMendedWhereItIsNot) {
+  using namespace std::string_literals;
+  for (const std::string& good : {""s, "plain"s, "中文 é 🙂"s, "\xF4\x8F\xBF\xBF"s, "\xED\x9F\xBF"s, "\xEE\x80\x80"s})
+    EXPECT_EQ(storable_text(good), good);
+  const std::string bad = "\uFFFD";
+  EXPECT_EQ(storable_text("\0"s), bad);
+  EXPECT_EQ(storable_text("a\xFF" "b"), "a" + bad + "b");
+  EXPECT_EQ(storable_text("\xC0\xAF"), bad + bad) << "overlong";
+  EXPECT_EQ(storable_text("\xED\xA0\x80"), bad + bad + bad) << "a surrogate";
+  EXPECT_EQ(storable_text("\xF4\x90\x80\x80"), bad + bad + bad + bad) << "beyond U+10FFFF";
+  EXPECT_EQ(storable_text("end \xE4\xB8"), "end " + bad + bad) << "cut off";
+}
+
+}  // namespace
+}  // namespace fluxgate::db
