@@ -19,16 +19,15 @@ std::string is_url_or_empty(const std::string& text) {
 
 }  // namespace
 
-std::string Config::database() const {
-  return database_url.empty() ? "sqlite:///" + data_dir + "/webui.db" : database_url;
-}
-
 Credits Config::opening_credit() const { return Credits::parse(default_credit).value_or(Credits{}); }
 
 void add_common_options(CLI::App& app, Config& config) {
   app.add_option("--data-dir", config.data_dir, "Folder of database, files and keys")->envname("DATA_DIR")->capture_default_str();
-  app.add_option("--database-url", config.database_url, "Database, e.g. sqlite:////data/webui.db (default: DATA_DIR/webui.db)")
+  app.add_option("--database-url", config.database_url,
+                 "Database, e.g. postgresql://user:password@host/name (default: the file DATA_DIR/webui.db)")
       ->envname("DATABASE_URL");
+  app.add_option("--database-connections", config.database_connections, "Connections of this node to PostgreSQL; 0 = 8")
+      ->envname("DATABASE_POOL_SIZE")->check(CLI::Range(0, 500))->capture_default_str();
   app.add_option("--master-key", config.master_key, "Seals stored secrets (default: DATA_DIR/master.key, made when missing)")
       ->envname("FLUXGATE_MASTER_KEY");
   app.add_option("--log-level", config.log_level, "How much to log")

@@ -18,7 +18,8 @@ namespace fluxgate::app {
 struct Config {
   // where
   std::string data_dir = "./data";
-  std::string database_url;              // "" = sqlite in data_dir
+  std::string database_url;              // "" = see app/database_url.h
+  int database_connections = 0;          // 0 = the database's default
   std::string host = "127.0.0.1";
   int port = 8080;
   std::string public_url;                // WEBUI_URL: under which upstreams and browsers reach us
@@ -54,7 +55,6 @@ struct Config {
   // database care
   bool repair = false;
 
-  std::string database() const;          // the URL in force
   Credits opening_credit() const;        // checked at parse time
 };
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "app/database_url.h"
 #include "base/log.h"
 #include "db/schema.h"
 
@@ -19,7 +20,7 @@ Place look(db::Tx& tx) {
   if (tables == 0) return Place::empty;
   auto ours = tx.dialect() == db::Dialect::sqlite
                   ? tx.number("SELECT COUNT(*) FROM sqlite_master WHERE name = 'fg_migration'")
-                  : tx.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'fg_migration'");
+                  : tx.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'fg_migration'");
   return ours != 0 ? Place::ours : Place::others;
 }
 
@@ -32,9 +33,11 @@ Result<Workspace> open_workspace(const Config& config, Access access) {
     return fail(Errc::internal, "data_dir",
                 {fmt::format("The data folder {} cannot be made: {}. Name another with --data-dir.", config.data_dir, made.message()),
                  fmt::format("无法创建数据目录 {}：{}。请用 --data-dir 指定其他目录。", config.data_dir, made.message())});
+  FLUX_TRY(url, database_url(config));
   Workspace workspace;
   try {
-    workspace.database = db::open(config.database(), {.exclusive_server = access == Access::serve});
+    workspace.database =
+        db::open(url, {.exclusive_server = access == Access::serve, .connections = config.database_connections});
     Place place = workspace.database->read_now([](db::Tx& tx) { return look(tx); });
     if (place == Place::others && !config.repair)
       return fail(Errc::internal, "needs_repair",

@@ -50,7 +50,7 @@ void check_storage(Doctor& doctor, const Config& config) {
     doctor.well(fmt::format("data folder {}, {} GB free", config.data_dir, space.available >> 30));
 }
 
-void check_database(Doctor& doctor, const Config& config, db::Database& database) {
+void check_database(Doctor& doctor, db::Database& database) {
   std::string integrity = "ok";
   if (database.dialect() == db::Dialect::sqlite)
     integrity = database.read_now([](db::Tx& tx) {
@@ -60,7 +60,7 @@ void check_database(Doctor& doctor, const Config& config, db::Database& database
   auto books = database.read_now([](db::Tx& tx) { return credits::audit(tx); });
   if (!books.empty()) doctor.finding(fmt::format("the books disagree in {} places, first: {}", books.size(), books.front()),
                                      "keep a copy of the database and report this; fluxgate db verify lists all");
-  if (integrity == "ok" && books.empty()) doctor.well("database " + config.database().substr(0, config.database().find(':')) + ", books in order");
+  if (integrity == "ok" && books.empty()) doctor.well(fmt::format("database {}, books in order", database.dialect() == db::Dialect::sqlite ? "sqlite" : "postgresql"));
 }
 
 void check_catalogue(Doctor& doctor, const Config& config) {
@@ -120,7 +120,7 @@ ExitCode examine(const Config& config) {
     doctor.finding("the database cannot be used: " + workspace.error().message().en, "see its message; fluxgate serve says the same");
     return doctor.verdict();
   }
-  check_database(doctor, config, *workspace->database);
+  check_database(doctor, *workspace->database);
   auto master = identity::master_key(config.master_key, config.data_dir);
   if (!master) doctor.finding(master.error().message().en, "set FLUXGATE_MASTER_KEY, or restore DATA_DIR/master.key");
   else check_upstream(doctor, config, *workspace->database, crypto::Sealer(*master));

@@ -1,0 +1,73 @@
+#include "app/database_url.h"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+namespace fluxgate::app {
+namespace {
+
+class DatabaseUrl : public testing::Test {
+ protected:
+  void SetUp() override { clear(); }
+  void TearDown() override { clear(); }
+  static void clear() {
+    for (const char* name : {"DATABASE_URL", "DATABASE_TYPE", "DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_HOST", "DATABASE_PORT",
+                             "DATABASE_NAME", "DATABASE_SCHEMA"})
+      ::unsetenv(name);
+  }
+  static void set(const char* name, const char* value) { ::setenv(name, value, 1); }
+  static void set_parts() {
+    set("DATABASE_TYPE", "postgresql");
+    set("DATABASE_USER", "ann");
+    set("DATABASE_PASSWORD", "p@ss/word");
+    set("DATABASE_HOST", "db");
+    set("DATABASE_PORT", "5432");
+    set("DATABASE_NAME", "flux");
+  }
+  // As the command line would have read it.
+  static std::string url(std::string flag = "") {
+    Config config;
+    config.data_dir = "/data";
+    const char* environment = std::getenv("DATABASE_URL");
+    config.database_url = !flag.empty() ? flag : environment ? environment : "";
+    const auto found = database_url(config);
+    return found ? *found : "refused: " + found.error().message().en;
+  }
+};
+
+TEST_F(DatabaseUrl, IsAFileInTheDataFolderWhenNothingIsSaid) { EXPECT_EQ(url(), "sqlite:////data/webui.db"); }
+
+TEST_F(DatabaseUrl, IsMadeOfOpenWebUisPartsWhenAllAreSet) {
+  set_parts();
+  EXPECT_EQ(url(), "postgresql://ann:p%40ss%2Fword@db:5432/flux");
+  EXPECT_EQ(url("sqlite:///other.db"), "sqlite:///other.db") << "the flag wins";
+}
+
+TEST_F(DatabaseUrl, OfPartsThatAreIncompleteIsRefusedByTheNamesOfTheMissing) {
+  set_parts();
+  ::unsetenv("DATABASE_PASSWORD");
+  EXPECT_NE(url().find("not set: DATABASE_PASSWORD."), std::string::npos) << url();
+  set("DATABASE_URL", "sqlite:////a.db");
+  EXPECT_EQ(url(), "sqlite:////a.db");
+}
+
+TEST_F(DatabaseUrl, ThatContradictsThePartsIsRefused) {
+  set_parts();
+  set("DATABASE_URL", "postgresql://ann:p%40ss%2Fword@db:5432/flux");
+  EXPECT_EQ(url(), "postgresql://ann:p%40ss%2Fword@db:5432/flux");
+  set("DATABASE_URL", "sqlite:////a.db");
+  EXPECT_NE(url().find("different databases"), std::string::npos) << url();
+}
+
+TEST_F(DatabaseUrl, TakesTheSchemaOnPostgresOnly) {
+  set("DATABASE_SCHEMA", "team_1");
+  EXPECT_EQ(url("postgresql://u@h/d"), "postgresql://u@h/d?options=-csearch_path%3Dteam_1");
+  EXPECT_EQ(url("postgresql://u@h/d?sslmode=require"), "postgresql://u@h/d?sslmode=require&options=-csearch_path%3Dteam_1");
+  EXPECT_EQ(url("sqlite:///a.db"), "sqlite:///a.db");
+  set("DATABASE_SCHEMA", "team -c x");
+  EXPECT_NE(url("postgresql://u@h/d").find("refused"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fluxgate::app
