@@ -240,8 +240,9 @@ std::vector<Table> system_tables() {
        "fluxgate",
        {{"model", kText, "NOT NULL"},
         {"size_class", kText, "NOT NULL"},
-        {"median_ms", kInt, "NOT NULL"},
+        {"median_ms", kInt, "NOT NULL"},  // of `recent`; size_class '' is the model as a whole
         {"samples", kInt, "NOT NULL"},
+        {"recent", kJson, "NOT NULL DEFAULT '[]'"},  // the last durations, oldest first
         {"updated_at", kInt, "NOT NULL"}},
        "PRIMARY KEY (model, size_class)"},
       {"fg_setting",

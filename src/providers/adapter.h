@@ -53,6 +53,7 @@ enum class Intent {
   submit,  // start it; the one paid request
   poll,    // where is it? may end in Done. Without a reference: was the submit whose answer was lost accepted?
            // Upstreams that took our attempt_id know (Working, Done); else Failed with lost.
+  watch,   // as poll, but told of the end as soon as it comes; only where can_watch() says so
   result,  // it was done: give the result again (its links may be fresh)
   cancel,  // stop it if possible
   probe,   // is this account usable? must cost nothing
@@ -66,6 +67,9 @@ struct Send {
   bool paid = false;
   int timeout_s = 0;             // for an answer that comes when the work is done; 0 = the account's own limit
   std::uint64_t max_body = 4 * 1024 * 1024;
+  // The answer comes piece by piece, as events do. After each piece of a 2xx answer `next` is given what has come so
+  // far: Working reports progress and the call goes on, anything else ends it. Only as the first request of a watch.
+  bool streams = false;
 };
 
 // The upstream took the job (submit), the cancel (cancel), or the key (probe).
@@ -139,6 +143,9 @@ class Adapter {
   // `step` is "" and `response` null on the first call of an intent.
   virtual Outcome next(Intent intent, const Job& job, const Account& account, const Moment& moment,
                        std::string_view step, const HttpResponse* response) const = 0;
+
+  // Whether `watch` may be asked of this account. When it brings nothing, the engine goes back to `poll`.
+  virtual bool can_watch(const Account&) const { return false; }
 
   // Public keys for webhook signatures: where to get them (nullopt: none needed), and how to read them.
   virtual std::optional<HttpRequest> webhook_keys_request(const Account&) const { return std::nullopt; }

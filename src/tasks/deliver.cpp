@@ -51,14 +51,6 @@ const boost::json::array& outputs_of(const Task& task) {
   return outputs && outputs->is_array() ? outputs->as_array() : none;
 }
 
-// What the task teaches about how long its like take; nothing when nobody saw it begin.
-std::optional<Lesson> lesson_of(const boost::json::object& result) {
-  const std::string how = text_of(result, "learn");
-  const Millis took = number_of(result, "duration_ms");
-  if (how.empty() || took <= 0) return std::nullopt;
-  return Lesson{took, how == "at_most"};
-}
-
 // "flux_fal-ai_flux-1_dev_<task>.jpg", as the original named results.
 std::string file_name(const Task& task, int position, std::string_view mime) {
   std::string model = task.model;
@@ -84,11 +76,8 @@ awaitable<void> Engine::on_done(Task task, Attempt attempt, providers::Done done
     }
     outputs.push_back(std::move(object));
   }
-  Millis took = now() - attempt.sent_at;
+  const Millis took = co_await learn_duration(task, attempt);
   boost::json::object result{{"outputs", std::move(outputs)}, {"duration_ms", took}};
-  // What the first question already found done took at most so long; otherwise the time is as good as known.
-  const Flight& seen = flights_[task.id];
-  if (seen.witnessed) result["learn"] = seen.asks > 0 && seen.polls == 0 ? "at_most" : "about";
   if (done.inference_seconds) result["inference_seconds"] = *done.inference_seconds;
   if (!done.revised_prompt.empty()) result["revised_prompt"] = done.revised_prompt;
   if (!done.extra.empty()) result["extra"] = std::move(done.extra);
@@ -101,6 +90,20 @@ awaitable<void> Engine::on_done(Task task, Attempt attempt, providers::Done done
   auto& flight = flights_[task.id];
   flight.failures = 0;
   co_await deliver(std::move(task));
+}
+
+// How long the upstream took, as well as it is known.
+awaitable<Millis> Engine::learn_duration(Task task, Attempt attempt) {
+  const Millis seen = now() - attempt.sent_at;
+  const auto expected = co_await durations_.expected(task);
+  auto found = flights_.find(task.id);
+  if (found == flights_.end()) co_return seen;
+  const Flight& flight = found->second;
+  if (flight.resumed && flight.unfinished_ms == 0) co_return seen;  // it may have ended long ago
+  const bool early = flight.unfinished_ms == 0 && flight.ended_by != Follow::webhook;
+  const Millis took = learned_ms(expected, flight.unfinished_ms, seen, flight.ended_by, durations_.early_before(task, early));
+  durations_.learn(task, took);
+  co_return took;
 }
 
 awaitable<Result<files::Stored>> Engine::keep(std::string bytes) {
@@ -236,17 +239,14 @@ awaitable<void> Engine::finish(Task task, std::vector<std::optional<files::Store
 
   store::Move change{.to = TaskState::succeeded, .now = now(), .captured = price};
   change.stamp = credits::make_stamp(change.now);
-  const auto lesson = lesson_of(task.result.as_object());
   auto moved = co_await parts_.database.write(
-      [&files = parts_.files, before = task, change, delivered, rows, objects, lesson,
-       size = size_class(task)](db::Tx& tx) -> std::optional<Task> {
+      [&files = parts_.files, before = task, change, delivered, rows, objects](db::Tx& tx) -> std::optional<Task> {
         Task after = before;
         if (!store::move(tx, after, change)) return std::nullopt;
         for (std::size_t i = 0; i < delivered.size(); ++i) {
           files.insert(tx, rows[i], objects[i]);
           store::insert_file(tx, before.id, delivered[i]);
         }
-        if (lesson) store::learn(tx, before.model, size, *lesson, change.now);
         return after;
       });
   forget(task.id);

@@ -23,7 +23,8 @@ Engine::Engine(boost::asio::any_io_executor executor, EngineParts parts, EngineO
       group_(executor),
       flights_changed_(executor),
       work_waits_(executor),
-      lease_due_(executor) {}
+      lease_due_(executor),
+      durations_(parts_.database, parts_.clock) {}
 
 Engine::~Engine() = default;
 
@@ -38,6 +39,7 @@ awaitable<void> Engine::stop(milliseconds grace) {
   flights_changed_.notify();
   work_waits_.notify();
   lease_due_.notify();
+  for (auto& [id, signal] : watching_) signal->emit(boost::asio::cancellation_type::terminal);
   // Whoever waits for the answer of a paid request is given the time; what is left ends when the client goes.
   boost::asio::steady_timer timer(group_.executor());
   auto deadline = std::chrono::steady_clock::now() + grace;
@@ -76,8 +78,9 @@ void Engine::attend(std::string task_id) {
   boost::asio::post(group_.executor(), [this, id = std::move(task_id)] {
     auto found = flights_.find(id);
     if (found == flights_.end()) return;
-    if (found->second.busy) found->second.again = true;
-    else schedule(id, now());
+    if (!found->second.busy) return schedule(id, now());
+    found->second.again = true;
+    end_watch(id);
   });
 }
 
@@ -89,6 +92,7 @@ awaitable<void> Engine::keep_lease() {
   while (!group_.stopping()) {
     try {
       co_await renew_lease();
+      co_await durations_.flush();
     } catch (const std::exception& e) {
       log::error("the lease of this node could not be renewed: {}", e.what());
     }

@@ -14,6 +14,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <boost/asio/cancellation_signal.hpp>
+
 #include "base/coro.h"
 #include "base/crypto.h"
 #include "catalogue/catalogue.h"
@@ -25,6 +27,7 @@
 #include "providers/adapter.h"
 #include "tasks/account_health.h"
 #include "tasks/accounts.h"
+#include "tasks/durations.h"
 #include "tasks/policy.h"
 #include "tasks/progress_board.h"
 #include "tasks/queue.h"
@@ -54,9 +57,6 @@ struct EngineParts {
   const Clock& clock;
   std::vector<const providers::Adapter*> adapters;
 };
-
-// Tasks of one model and size class take about as long as each other.
-std::string size_class(const Task& task);
 
 class Engine {
  public:
@@ -88,11 +88,13 @@ class Engine {
  private:
   struct Flight {
     Millis due = 0;
-    Millis accepted_at = 0;
-    int asks = 0;                  // status questions sent
-    int polls = 0;                 // of them, answered with "not yet"
-    bool witnessed = false;        // accepted in this life: its duration is known from the beginning
-    int failures = 0;              // polls or downloads in a row that failed
+    Millis sent_at = 0;
+    Millis unfinished_ms = 0;      // after so long it was last seen at work
+    int looks = 0;
+    int failures = 0;              // looks or downloads in a row that failed
+    bool resumed = false;          // another life sent it: nobody looked in time
+    bool no_watch = false;         // watching brought nothing
+    Follow ended_by = Follow::webhook;  // how its end was learned
     bool busy = false;             // a step is at work on it
     bool again = false;            // attend() came meanwhile
     bool cancel_sent = false;
@@ -106,6 +108,11 @@ class Engine {
   struct Lost { net::Failure failure; };
   using Spoken = std::variant<providers::Outcome, Lost>;
   enum class Paid { stop_before, send };
+  // Watches of an account that brought nothing, in a row; and until when none is tried.
+  struct Useless {
+    int in_a_row = 0;
+    Millis until = 0;
+  };
 
   // engine.cpp: the loops and the flights
   awaitable<void> follow_flights();
@@ -135,14 +142,28 @@ class Engine {
   awaitable<Spoken> speak(providers::Intent intent, providers::Job job, UpstreamAccount account,
                           providers::Outcome outcome, Paid paid);
   awaitable<Spoken> ask(providers::Intent intent, const Task& task, const Attempt& attempt);
+  // The account and the adapter of an attempt, and what the adapter may know of it; nullopt when they are gone.
+  struct Subject {
+    const providers::Adapter* speaker;
+    UpstreamAccount account;
+    providers::Job job;
+  };
+  std::optional<Subject> subject(const Task& task, const Attempt& attempt) const;
   awaitable<void> judge(std::string account_id, Spoken spoken);
   awaitable<void> take_out(const UpstreamAccount& account, const providers::Failed& why);
+
+  // watch.cpp: calls that stay open until the end
+  Follow follow_by(const Task& task, const Attempt& attempt, const std::optional<Expected>& expected) const;
+  awaitable<Spoken> watch(Task task, Attempt attempt);
+  awaitable<net::Reply> listen(std::string task_id, HttpRequest request, net::CallOptions call);
+  void end_watch(const std::string& task_id);
+  void watched(const std::string& account_id, const std::string& task_id, bool useful);
 
   // submit.cpp: queued → running
   awaitable<void> submit(Task task);
   awaitable<Result<providers::Job>> prepare(const Task& task, const std::string& attempt_id);
   awaitable<Result<std::string>> resolve_input(std::string value, std::string user_id);
-  awaitable<bool> commit_submitting(Task& task, const Attempt& attempt);
+  awaitable<bool> commit_submitting(Task& task, Attempt& attempt);
   awaitable<void> after_submit(Task task, Attempt attempt, UpstreamAccount account, Spoken spoken);
   awaitable<void> accepted(Task task, Attempt attempt, providers::Accepted answer);
   awaitable<void> not_accepted(Task task, Attempt attempt, UpstreamAccount account, providers::Failed why);
@@ -150,9 +171,10 @@ class Engine {
 
   // follow.cpp: running, unknown, cancel, webhooks
   awaitable<void> poll(Task task);
+  awaitable<void> look(Task task, Attempt attempt);
   awaitable<void> after_poll(Task task, Attempt attempt, Spoken spoken);
   awaitable<void> poll_failed(Task task, Attempt attempt, providers::Failed why);
-  awaitable<void> poll_again(Task task, std::optional<int> queue_position, bool failed);
+  awaitable<void> poll_again(Task task, Attempt attempt, std::optional<int> queue_position, bool failed);
   awaitable<void> cancel_upstream(Task task, Attempt attempt);
   awaitable<void> decide_unknown(Task task);
   void report(const Task& task, const providers::Working& working);
@@ -160,6 +182,7 @@ class Engine {
 
   // deliver.cpp: storing → succeeded
   awaitable<void> on_done(Task task, Attempt attempt, providers::Done done);
+  awaitable<Millis> learn_duration(Task task, Attempt attempt);
   awaitable<void> deliver(Task task);
   awaitable<Result<files::Stored>> download(std::string url, std::string base_url);
   awaitable<Result<files::Stored>> keep(std::string bytes);
@@ -182,6 +205,9 @@ class Engine {
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::unordered_map<std::string, std::vector<UpstreamAccount>> accounts_;  // by provider
   std::unordered_map<std::string, std::pair<Millis, int>> status_calls_;   // by account: second, calls in it
+  std::unordered_map<std::string, std::shared_ptr<boost::asio::cancellation_signal>> watching_;  // by task
+  std::unordered_map<std::string, Useless> useless_;  // by account
+  Durations durations_;
   std::unordered_map<std::string, std::pair<Millis, std::vector<std::string>>> webhook_keys_;  // by base URL
   Millis accounts_read_at_ = 0;
   Millis lease_until_ = 0;

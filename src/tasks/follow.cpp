@@ -16,19 +16,14 @@ Text timed_out() { return {"No result in time; we stopped waiting.", "等待超�
 
 }  // namespace
 
-// Tasks of one model and about one amount of pixels and steps take about as long.
-std::string size_class(const Task& task) {
-  std::string key = std::to_string(task.images);
-  for (const char* member : {"image_size", "aspect_ratio", "num_inference_steps"})
-    if (auto* value = task.params.if_contains(member)) key += "|" + boost::json::serialize(*value);
-  return key.substr(0, 120);
-}
-
 awaitable<void> Engine::poll(Task task) {
   auto attempt = co_await parts_.database.read([id = task.id](db::Tx& tx) { return store::last_attempt(tx, id); });
   if (!attempt) co_return co_await end_failed(std::move(task), "internal", Error().message());
   auto& flight = flights_[task.id];
-  if (flight.accepted_at == 0) flight.accepted_at = attempt->sent_at;
+  if (flight.sent_at == 0) {
+    flight.sent_at = attempt->sent_at;
+    flight.resumed = true;
+  }
 
   if (task.cancel_requested_at) {
     if (now() - *task.cancel_requested_at > options_.policy.cancel_wait_ms) {
@@ -47,26 +42,35 @@ awaitable<void> Engine::poll(Task task) {
     co_return;
   }
   if (auto later = no_status_call_before(attempt->account_id)) co_return schedule(task.id, *later);
-  ++flight.asks;
-  auto spoken = co_await ask(providers::Intent::poll, task, *attempt);
-  co_await after_poll(std::move(task), std::move(*attempt), std::move(spoken));
+  co_await look(std::move(task), std::move(*attempt));
+}
+
+awaitable<void> Engine::look(Task task, Attempt attempt) {
+  const auto expected = co_await durations_.expected(task);
+  const Follow follow = follow_by(task, attempt, expected);
+  const bool watching = follow == Follow::watch;
+  flights_[task.id].ended_by = watching ? Follow::poll : follow;
+  Spoken spoken;
+  if (watching) spoken = co_await watch(task, attempt);
+  else spoken = co_await ask(providers::Intent::poll, task, attempt);
+  co_await after_poll(std::move(task), std::move(attempt), std::move(spoken));
 }
 
 awaitable<void> Engine::after_poll(Task task, Attempt attempt, Spoken spoken) {
   if (auto* lost = std::get_if<Lost>(&spoken)) {
     log::info("task {}: status unknown for now ({})", task.id, lost->failure.detail);
-    co_return co_await poll_again(std::move(task), std::nullopt, true);
+    co_return co_await poll_again(std::move(task), std::move(attempt), std::nullopt, true);
   }
   auto& outcome = std::get<providers::Outcome>(spoken);
   if (auto* working = std::get_if<providers::Working>(&outcome)) {
     report(task, *working);
-    co_return co_await poll_again(std::move(task), working->queue_position, false);
+    co_return co_await poll_again(std::move(task), std::move(attempt), working->queue_position, false);
   }
   if (auto* done = std::get_if<providers::Done>(&outcome))
     co_return co_await on_done(std::move(task), std::move(attempt), std::move(*done));
   if (auto* why = std::get_if<providers::Failed>(&outcome))
     co_return co_await poll_failed(std::move(task), std::move(attempt), std::move(*why));
-  co_await poll_again(std::move(task), std::nullopt, true);
+  co_await poll_again(std::move(task), std::move(attempt), std::nullopt, true);
 }
 
 awaitable<void> Engine::poll_failed(Task task, Attempt attempt, providers::Failed why) {
@@ -75,7 +79,7 @@ awaitable<void> Engine::poll_failed(Task task, Attempt attempt, providers::Faile
       // The upstream answers, and answers wrongly, again and again: about six minutes of it are enough.
       constexpr int kFailedAnswersMax = 15;
       if (flights_[task.id].failures + 1 < kFailedAnswersMax)
-        co_return co_await poll_again(std::move(task), std::nullopt, true);
+        co_return co_await poll_again(std::move(task), std::move(attempt), std::nullopt, true);
       store::Move change{.to = TaskState::failed, .error_code = why.code, .error_message = why.message};
       log::warn("task {}: given up after {} failed answers ({} {})", task.id, kFailedAnswersMax, why.code, why.detail);
       co_await move(task, std::move(change), attempt.id, "failed");
@@ -83,7 +87,7 @@ awaitable<void> Engine::poll_failed(Task task, Attempt attempt, providers::Faile
     }
     case Decision::account:  // the key may be put right; the task's deadline ends the wait
     case Decision::too_late:
-      co_return co_await poll_again(std::move(task), std::nullopt, true);
+      co_return co_await poll_again(std::move(task), std::move(attempt), std::nullopt, true);
     case Decision::lost: {
       constexpr int kAsksBeforeLost = 3;  // a 404 right after acceptance may be the upstream's own delay
       if (++flights_[task.id].failures < kAsksBeforeLost)
@@ -112,15 +116,17 @@ awaitable<void> Engine::poll_failed(Task task, Attempt attempt, providers::Faile
   }
 }
 
-awaitable<void> Engine::poll_again(Task task, std::optional<int> queue_position, bool failed) {
-  auto median = co_await parts_.database.read(
-      [model = task.model, size = size_class(task)](db::Tx& tx) { return store::median_ms(tx, model, size); });
+awaitable<void> Engine::poll_again(Task task, Attempt attempt, std::optional<int> queue_position, bool failed) {
+  const auto expected = co_await durations_.expected(task);
   auto& flight = flights_[task.id];
-  ++flight.polls;
+  ++flight.looks;
   flight.failures = failed ? flight.failures + 1 : 0;
-  bool webhook = !options_.public_url.empty() && !task.cancel_requested_at;
-  Millis wait = failed ? backoff_ms(options_.policy, std::min(flight.failures - 1, 5), std::nullopt, crypto::random_u64())
-                       : next_poll_ms(median, now() - flight.accepted_at, flight.polls, queue_position, webhook);
+  if (failed)
+    co_return schedule(task.id, now() + backoff_ms(options_.policy, std::min(flight.failures - 1, 5), std::nullopt,
+                                                   crypto::random_u64()));
+  const Millis elapsed = now() - flight.sent_at;
+  flight.unfinished_ms = elapsed;
+  const Millis wait = next_look_ms(expected, elapsed, flight.looks, queue_position, follow_by(task, attempt, expected));
   schedule(task.id, now() + wait);
 }
 
@@ -222,6 +228,7 @@ awaitable<void> Engine::on_webhook(std::string attempt_id, HeaderList headers, s
 
   // A verified call may end the task; held as busy, so that no poll comes between.
   flight->second.busy = true;
+  flight->second.ended_by = Follow::webhook;
   ++steps_;
   UpstreamAccount with = *found;
   try {

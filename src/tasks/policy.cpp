@@ -1,14 +1,29 @@
 #include "tasks/policy.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace fluxgate::tasks {
 namespace {
 
-constexpr Millis kPollMin = 150;
-constexpr Millis kPollMax = 3'000;
-constexpr Millis kPollFarBack = 10'000;   // many ahead in the upstream's queue
-constexpr Millis kPollBackup = 30'000;    // a webhook is expected; this only catches its loss
+constexpr Millis kStepMin = 150;
+constexpr Millis kStepMax = 3'000;
+constexpr Millis kStepUnknown = 500;         // nothing learned yet
+constexpr Millis kFarBack = 10'000;          // many ahead in the upstream's queue
+constexpr int kFarBackFrom = 20;
+constexpr Millis kBackup = 30'000;           // a webhook is expected
+constexpr Millis kWatchSooner = 150;         // it takes a moment until the call stands
+constexpr Millis kWatchAgain = 100;
+constexpr Millis kStuckAfter = 60'000;       // beyond what can be expected
+constexpr Millis kCallWorth = 250;           // a call is worth a delay of so long
+
+// Asking n times, evenly, over the range W in which it may end costs (n + 1) / 2 calls and W / 2n of delay; with a
+// call worth c that is least at n = sqrt(W / c), a step of sqrt(W c).
+Millis step_of(const Expected& expected) {
+  const auto range = static_cast<double>(std::max<Millis>(0, expected.high - expected.low));
+  return std::clamp(std::llround(std::sqrt(range * static_cast<double>(kCallWorth))), static_cast<long long>(kStepMin),
+                    static_cast<long long>(kStepMax));
+}
 
 }  // namespace
 
@@ -20,29 +35,40 @@ Millis backoff_ms(const Policy& policy, int tries, std::optional<int> retry_afte
   return wait;
 }
 
-Millis first_poll_ms(std::optional<std::int64_t> median_ms, bool webhook) {
-  if (webhook) return kPollBackup;
-  if (!median_ms) return 500;
-  return std::max<Millis>(kPollMin, *median_ms * 95 / 100);
+Millis first_look_ms(const std::optional<Expected>& expected, Follow follow) {
+  switch (follow) {
+    case Follow::webhook: return kBackup;
+    case Follow::watch: return expected ? std::max<Millis>(0, expected->low - kWatchSooner) : 0;
+    case Follow::poll: return expected ? std::max<Millis>(kStepMin, expected->low) : kStepUnknown;
+  }
+  return kStepUnknown;
 }
 
-Millis next_poll_ms(std::optional<std::int64_t> median_ms, Millis elapsed_ms, int polls, std::optional<int> queue_position,
-                    bool webhook) {
-  if (webhook) return kPollBackup;
-  if (queue_position && *queue_position > 20) return kPollFarBack;
-  // Around the expected end the steps are a tenth of the duration; the longer it overruns, the wider.
-  Millis step = median_ms ? std::max<Millis>(kPollMin, *median_ms / 10) : 500;
-  Millis overrun = median_ms ? std::max<Millis>(0, elapsed_ms - *median_ms) : elapsed_ms;
-  step = std::max(step, overrun / 6);
-  if (!median_ms && polls < 10) step = std::min<Millis>(step, 500);
-  return std::clamp(step, kPollMin, kPollMax);
+Millis next_look_ms(const std::optional<Expected>& expected, Millis elapsed_ms, int looks,
+                    std::optional<int> queue_position, Follow follow) {
+  if (follow == Follow::webhook) return kBackup;
+  if (queue_position && *queue_position > kFarBackFrom) return kFarBack;
+  if (expected && elapsed_ms < expected->low) return std::max<Millis>(kStepMin, expected->low - elapsed_ms);
+  if (follow == Follow::watch) return kWatchAgain;
+  // The longer it takes beyond what was expected, the wider the steps.
+  Millis step = expected ? step_of(*expected) : kStepUnknown;
+  const Millis overrun = elapsed_ms - (expected ? expected->high : 0);
+  if (expected || looks >= 10) step = std::max(step, overrun / 6);
+  return std::clamp(step, kStepMin, kStepMax);
 }
 
-Millis learned_ms(std::optional<Millis> before, const Lesson& lesson) {
-  if (!before) return lesson.duration_ms;
-  const Millis step = std::max<Millis>(*before / 10, 20);
-  if (lesson.at_most) return std::max<Millis>(1, std::min(lesson.duration_ms, *before) - step);
-  return *before + std::clamp(lesson.duration_ms - *before, -step, step);
+bool worth_watching(const std::optional<Expected>& expected, Millis elapsed_ms) {
+  if (!expected) return elapsed_ms < kStuckAfter;
+  return elapsed_ms + kWatchSooner >= expected->low && elapsed_ms < expected->high + kStuckAfter;
+}
+
+Millis learned_ms(const std::optional<Expected>& expected, Millis unfinished_ms, Millis ended_ms, Follow follow,
+                  int early_before) {
+  if (follow == Follow::webhook) return ended_ms;
+  if (unfinished_ms > 0) return follow == Follow::watch ? ended_ms : (unfinished_ms + ended_ms) / 2;
+  if (!expected) return ended_ms;
+  const Millis known = std::min(ended_ms, expected->low);
+  return std::max<Millis>({1, known / 4, known - (step_of(*expected) / 2 << std::min(early_before, 10))});
 }
 
 UnknownVerdict judge_unknown(const Policy& policy, Credits quote, int resubmits, Millis waited_ms, bool webhook) {

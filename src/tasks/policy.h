@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/money.h"
+#include "tasks/durations.h"
 
 namespace fluxgate::tasks {
 
@@ -26,21 +27,25 @@ struct Policy {
 // How long to wait before try number `tries` + 1. `random` is any 64 bits.
 Millis backoff_ms(const Policy& policy, int tries, std::optional<int> retry_after_s, std::uint64_t random);
 
-// When to ask for the first time, after acceptance.
-Millis first_poll_ms(std::optional<std::int64_t> median_ms, bool webhook);
-// When to ask again, `polls` questions after acceptance, `elapsed_ms` in.
-Millis next_poll_ms(std::optional<std::int64_t> median_ms, Millis elapsed_ms, int polls, std::optional<int> queue_position,
-                    bool webhook);
-
-// How long one task took, as far as it is known.
-struct Lesson {
-  Millis duration_ms = 0;
-  bool at_most = false;   // it was done when it was first asked for
+// How the end of a task is learned.
+enum class Follow {
+  webhook,  // the upstream calls; looking only catches the loss of that call
+  watch,    // the upstream tells its end on a call that stays open
+  poll,     // by asking again and again
 };
-// The estimate of how long such tasks take, after one more. It settles at the median: each lesson moves it a
-// bounded step up or down, so one stuck task does not spoil it. A task that was done when first asked for counts
-// as shorter, since otherwise an estimate that is too long would put off the question and so confirm itself.
-Millis learned_ms(std::optional<Millis> before, const Lesson& lesson);
+
+// When to look for the first time, after the submit: when the earliest twentieth of such tasks has ended.
+Millis first_look_ms(const std::optional<Expected>& expected, Follow follow);
+// How long after a look that found it unfinished to look again; `elapsed_ms` since the submit, `looks` so far.
+Millis next_look_ms(const std::optional<Expected>& expected, Millis elapsed_ms, int looks,
+                    std::optional<int> queue_position, Follow follow);
+// Whether watching is worth a connection now: not before the end can be expected, not for one that is stuck.
+bool worth_watching(const std::optional<Expected>& expected, Millis elapsed_ms);
+// What to learn of a task that was seen unfinished at `unfinished_ms` (0 = never) and ended when seen at `ended_ms`.
+// One that had ended before the first look counts as shorter than what was expected, ever more so the more of them
+// come in a row (`early_before`); otherwise an estimate that is too long would put off the look and confirm itself.
+Millis learned_ms(const std::optional<Expected>& expected, Millis unfinished_ms, Millis ended_ms, Follow follow,
+                  int early_before = 0);
 
 enum class UnknownVerdict { wait, resubmit, give_up };
 UnknownVerdict judge_unknown(const Policy& policy, Credits quote, int resubmits, Millis waited_ms, bool webhook);

@@ -269,7 +269,7 @@ Line Line::of(db::Tx& tx, std::string_view provider, Millis now) {
   // What is at work is what has to end first.
   line.usual_ms_ = tx.first(
       "SELECT CAST(AVG(s.ms) AS BIGINT) FROM (SELECT model FROM fg_task WHERE provider = $1 AND owner IS NOT NULL LIMIT 200) w "
-      "JOIN (SELECT model, AVG(median_ms) AS ms FROM fg_model_stat GROUP BY model) s ON s.model = w.model",
+      "JOIN (SELECT model, median_ms AS ms FROM fg_model_stat WHERE size_class = '') s ON s.model = w.model",
       {provider}, [](const db::Row& row) { return row.maybe_i64(0); }).value_or(std::nullopt);
   return line;
 }

@@ -4,6 +4,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "tasks/durations.h"
 #include "tasks/final_cache.h"
 #include "tasks/order.h"
 #include "tasks/task_store.h"
@@ -129,8 +130,9 @@ class Service final : public Tasks {
     if (task.state == TaskState::succeeded) view.files = store::files(tx, task.id);
     if (task.state == TaskState::queued) parts_.waiting.place(tx, task, view.progress);
     if (!is_final(task.state))
-      if (auto median = store::median_ms(tx, task.model, size_class(task)))
-        view.progress.expected_at = task.started_at.value_or(parts_.clock.now_ms() + view.progress.wait_ms.value_or(0)) + *median;
+      if (auto expected = stored_expectation(tx, task))
+        view.progress.expected_at =
+            task.started_at.value_or(parts_.clock.now_ms() + view.progress.wait_ms.value_or(0)) + expected->median;
     view.task = std::move(task);
     return view;
   }

@@ -103,13 +103,14 @@ awaitable<Result<std::string>> Engine::resolve_input(std::string value, std::str
 
 // The last thing before the first byte goes out. Afterwards a crash leaves the question open whether it
 // did, so this must be on disk first, and the node must be sure that it still is the owner.
-awaitable<bool> Engine::commit_submitting(Task& task, const Attempt& attempt) {
+awaitable<bool> Engine::commit_submitting(Task& task, Attempt& attempt) {
   if (!lease_holds()) {
     log::warn("task {} waits: this node's lease is not certain", task.id);
     schedule(task.id, now() + 1'000);
     co_return false;
   }
   store::Move change{.to = TaskState::submitting, .now = now()};
+  attempt.sent_at = change.now;
   auto moved = co_await parts_.database.write([before = task, change, attempt](db::Tx& tx) -> std::optional<Task> {
     auto fresh = store::find(tx, before.id, "");
     if (!fresh || fresh->cancel_requested_at) return std::nullopt;
@@ -117,7 +118,6 @@ awaitable<bool> Engine::commit_submitting(Task& task, const Attempt& attempt) {
     Attempt next = attempt;
     auto last = store::last_attempt(tx, before.id);
     next.number = last ? last->number + 1 : 1;
-    next.sent_at = change.now;
     if (!store::move(tx, after, change)) return std::nullopt;
     store::insert_attempt(tx, next);
     return after;
@@ -166,14 +166,12 @@ awaitable<void> Engine::accepted(Task task, Attempt attempt, providers::Accepted
   if (!moved) co_return forget(task.id);
   parts_.hub.changed(moved->user_id);
   auto& flight = flights_[task.id];
-  flight.accepted_at = now();
-  flight.asks = flight.polls = flight.failures = 0;
-  flight.witnessed = true;
+  flight.sent_at = attempt.sent_at;
+  flight.looks = flight.failures = 0;
   report(*moved, providers::Working{false, answer.queue_position, std::nullopt});
-  auto median = co_await parts_.database.read(
-      [model = task.model, size = size_class(task)](db::Tx& tx) { return store::median_ms(tx, model, size); });
-  Millis wait = first_poll_ms(median, !options_.public_url.empty());
-  schedule(task.id, moved->cancel_requested_at ? now() : now() + wait);
+  const auto expected = co_await durations_.expected(task);
+  const Millis first = attempt.sent_at + first_look_ms(expected, follow_by(task, attempt, std::nullopt));
+  schedule(task.id, moved->cancel_requested_at ? now() : std::max(now(), first));
 }
 
 // Certainly not accepted: nothing was bought, so it may be tried again, here or on another account.

@@ -282,19 +282,4 @@ void insert_file(db::Tx& tx, std::string_view task_id, const TaskFile& file) {
        file.width, file.height, or_null(file.dominant_color), or_null(file.thumbhash)});
 }
 
-// ---- learned durations ----
-
-std::optional<std::int64_t> median_ms(db::Tx& tx, std::string_view model, std::string_view size_class) {
-  return tx.first("SELECT median_ms FROM fg_model_stat WHERE model = $1 AND size_class = $2", {model, size_class},
-                  [](const db::Row& row) { return row.i64(0); });
-}
-
-void learn(db::Tx& tx, std::string_view model, std::string_view size_class, const Lesson& lesson, Millis now) {
-  const Millis estimate = learned_ms(median_ms(tx, model, size_class), lesson);
-  tx.exec(
-      "INSERT INTO fg_model_stat (model, size_class, median_ms, samples, updated_at) VALUES ($1, $2, $3, 1, $4) "
-      "ON CONFLICT (model, size_class) DO UPDATE SET median_ms = $3, samples = fg_model_stat.samples + 1, updated_at = $4",
-      {model, size_class, estimate, now});
-}
-
 }  // namespace fluxgate::tasks::store

@@ -12,7 +12,6 @@
 
 #include "credits/ledger.h"
 #include "db/database.h"
-#include "tasks/policy.h"
 #include "tasks/task.h"
 #include "tasks/tasks.h"
 
@@ -60,9 +59,5 @@ void insert_file(db::Tx& tx, std::string_view task_id, const TaskFile& file);
 
 // Marks that its user wants it stopped; false when it has ended.
 bool request_cancel(db::Tx& tx, const Task& task, Millis now);
-
-// Learned durations.
-std::optional<std::int64_t> median_ms(db::Tx& tx, std::string_view model, std::string_view size_class);
-void learn(db::Tx& tx, std::string_view model, std::string_view size_class, const Lesson& lesson, Millis now);
 
 }  // namespace fluxgate::tasks::store

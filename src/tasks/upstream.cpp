@@ -97,24 +97,29 @@ awaitable<Engine::Spoken> Engine::speak(providers::Intent intent, providers::Job
   co_return outcome;
 }
 
-// A conversation about an attempt that is under way.
-awaitable<Engine::Spoken> Engine::ask(providers::Intent intent, const Task& task, const Attempt& attempt) {
+std::optional<Engine::Subject> Engine::subject(const Task& task, const Attempt& attempt) const {
   const auto* speaker = adapter(task.provider);
   const auto* found = account(task.provider, attempt.account_id);
-  if (!speaker || !found) {
+  if (!speaker || !found) return std::nullopt;
+  Subject subject{speaker, *found, {}};
+  subject.job.attempt_id = attempt.id;
+  subject.job.model = task.model;
+  auto catalogue = parts_.catalogue.get();
+  if (const auto* model = catalogue->find(task.model)) subject.job.path = model->upstream_path(task.endpoint);
+  subject.job.reference = attempt.reference;
+  return subject;
+}
+
+// A conversation about an attempt that is under way.
+awaitable<Engine::Spoken> Engine::ask(providers::Intent intent, const Task& task, const Attempt& attempt) {
+  auto about = subject(task, attempt);
+  if (!about) {
     providers::Failed gone{.decision = providers::Decision::account, .code = "upstream_auth"};
     gone.detail = "the account of this attempt does not exist any more";
     co_return gone;
   }
-  UpstreamAccount with = *found;
-  providers::Job job;
-  job.attempt_id = attempt.id;
-  job.model = task.model;
-  auto catalogue = parts_.catalogue.get();
-  if (const auto* model = catalogue->find(task.model)) job.path = model->upstream_path(task.endpoint);
-  job.reference = attempt.reference;
-  auto first = speaker->next(intent, job, with.account, moment(), "", nullptr);
-  auto spoken = co_await speak(intent, std::move(job), std::move(with), std::move(first), Paid::stop_before);
+  auto first = about->speaker->next(intent, about->job, about->account.account, moment(), "", nullptr);
+  auto spoken = co_await speak(intent, std::move(about->job), std::move(about->account), std::move(first), Paid::stop_before);
   co_return spoken;
 }
 

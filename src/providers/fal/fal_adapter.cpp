@@ -5,6 +5,7 @@
 #include "providers/fal/fal_address.h"
 #include "providers/fal/fal_answers.h"
 #include "providers/fal/fal_errors.h"
+#include "providers/fal/fal_events.h"
 #include "providers/fal/fal_json.h"
 #include "providers/fal/fal_webhook.h"
 
@@ -15,13 +16,14 @@ using namespace fal;
 
 constexpr std::uint64_t kResultBytes = 64 * 1024 * 1024;  // pictures may stand in it as data URIs
 constexpr std::uint64_t kAnswerBytes = 1024 * 1024;
+constexpr std::uint64_t kEventBytes = 256 * 1024;
 
 // Steps of a conversation. The "-built" ones ask under the built path, after the returned one was refused.
 constexpr std::string_view kSubmit = "submit", kStatus = "status", kStatusBuilt = "status-built",
                            kResult = "result", kResultBuilt = "result-built",
                            kResultOfFailure = "result-of-failure",
                            kResultOfFailureBuilt = "result-of-failure-built", kCancel = "cancel",
-                           kCancelBuilt = "cancel-built", kProbe = "probe";
+                           kCancelBuilt = "cancel-built", kProbe = "probe", kWatch = "watch";
 
 Send ask(const Account& account, std::string method, std::string_view path, std::string_view step) {
   Send send;
@@ -52,6 +54,18 @@ Send ask_result(const Account& account, std::string_view path, std::string_view 
   return send;
 }
 
+Send ask_status(const Job& job, const Account& account) {
+  return ask(account, "GET", text_of(job.reference, "status_path") + "?logs=0", kStatus);
+}
+
+Send ask_events(const Job& job, const Account& account) {
+  Send send = ask(account, "GET", text_of(job.reference, "status_path") + "/stream?logs=0", kWatch);
+  send.request.headers.back() = {"Accept", "text/event-stream"};
+  send.max_body = kEventBytes;
+  send.streams = true;
+  return send;
+}
+
 Outcome nothing_to_ask_for() {
   Failed failed{.decision = Decision::lost, .took = Took::maybe, .code = "upstream_lost"};
   failed.message = {"The provider lost this request.", "服务商丢失了该请求。"};
@@ -66,8 +80,8 @@ Outcome begin(Intent intent, const Job& job, const Account& account, const Adapt
   if (intent == Intent::probe)
     return ask(account, "GET", "/fal-ai/flux/requests/" + moment.nonce + "/status?logs=0", kProbe);
   if (!named) return nothing_to_ask_for();
-  if (intent == Intent::poll)
-    return ask(account, "GET", text_of(job.reference, "status_path") + "?logs=0", kStatus);
+  if (intent == Intent::poll) return ask_status(job, account);
+  if (intent == Intent::watch) return ask_events(job, account);
   if (intent == Intent::result) return ask_result(account, text_of(job.reference, "response_path"), kResult);
   return ask(account, "PUT", text_of(job.reference, "cancel_path"), kCancel);
 }
@@ -98,6 +112,19 @@ Outcome read_poll(std::string_view step, const HttpResponse& response, const Job
     return ask_result(account, text_of(job.reference, "response_path"),
                       ended->badly ? kResultOfFailure : kResult);
   return std::get<Outcome>(std::move(said));
+}
+
+// A clone that has no stream refuses it, answers with the status, or with something else altogether; then the plain
+// status is asked for in the same conversation.
+Outcome read_watch(std::string_view step, const HttpResponse& response, const Job& job, const Account& account) {
+  if (step != kWatch) return read_poll(step, response, job, account);
+  if (response.status < 200 || response.status >= 300) return ask_status(job, account);
+  if (!response.header("content-type").starts_with("text/event-stream"))
+    return read_poll(kStatus, response, job, account);
+  HttpResponse told = response;
+  told.body = last_event(response.body);
+  if (told.body.empty()) return Working{};
+  return read_poll(kStatus, told, job, account);
 }
 
 Outcome read_cancel(std::string_view step, const HttpResponse& response, const Job& job,
@@ -142,6 +169,7 @@ Outcome read(Intent intent, const Job& job, const Account& account, std::string_
       if (response.status >= 200 && response.status < 300) return read_submit(response, job, account);
       return refused_submit(response);
     case Intent::poll: return read_poll(step, response, job, account);
+    case Intent::watch: return read_watch(step, response, job, account);
     case Intent::result: return read_results(step, response, job, account);
     case Intent::cancel: return read_cancel(step, response, job, account);
     case Intent::probe: return read_probe(response);
@@ -159,6 +187,12 @@ class FalAdapter final : public Adapter {
     Outcome outcome = read(intent, job, account, step, *response);
     if (auto* failed = std::get_if<Failed>(&outcome)) hide_key(*failed, account.key);
     return outcome;
+  }
+
+  // Settings may say {"stream": false}, for clones that keep the call open and tell nothing.
+  bool can_watch(const Account& account) const override {
+    const auto* stream = account.settings.if_contains("stream");
+    return !stream || !stream->is_bool() || stream->as_bool();
   }
 
   std::optional<HttpRequest> webhook_keys_request(const Account& account) const override {

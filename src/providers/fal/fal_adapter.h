@@ -4,6 +4,7 @@
 // Conversations, by intent (steps in quotes):
 //   submit   "submit" POST, paid → Accepted with the reference, or the refusal
 //   poll     "status" GET → Working; or, when it has ended, "result" GET → Done or Failed
+//   watch    "watch" GET of the status stream → Working; ends as poll does, and becomes one where there is no stream
 //   result   "result" GET → Done with fresh links
 //   cancel   "cancel" PUT → Accepted (it may finish all the same, §1.7), too_late, lost
 //   probe    "probe" GET of a request that nobody has → Accepted when the key is taken; costs nothing

@@ -66,6 +66,7 @@ json::object shown(const Outcome& outcome) {
 Intent intent_of(std::string_view word) {
   if (word == "submit") return Intent::submit;
   if (word == "poll") return Intent::poll;
+  if (word == "watch") return Intent::watch;
   if (word == "result") return Intent::result;
   if (word == "cancel") return Intent::cancel;
   return Intent::probe;
@@ -156,6 +157,16 @@ TEST(FalGolden, TranslatesEveryRecordedAnswer) {
     if (std::getenv("FLUXGATE_UPDATE")) write_file(entry.path(), cases);
   }
   EXPECT_GE(count, 60);
+}
+
+TEST(FalWatch, IsOfferedUnlessTheAccountSaysOtherwise) {
+  auto adapter = make_fal_adapter();
+  Account account;
+  EXPECT_TRUE(adapter->can_watch(account));
+  account.settings["stream"] = "no";
+  EXPECT_TRUE(adapter->can_watch(account)) << "only false says so";
+  account.settings["stream"] = false;
+  EXPECT_FALSE(adapter->can_watch(account));
 }
 
 // ---- hostile answers ----

@@ -25,45 +25,77 @@ TEST(Backoff, WaitsAtLeastAsLongAsTheUpstreamSaysUpToALimit) {
   EXPECT_EQ(backoff_ms(policy, 0, 2'000'000'000, 1), policy.retry_after_max_ms);
 }
 
-TEST(Polling, BeginsNearTheLearnedDuration) {
-  EXPECT_EQ(first_poll_ms(std::nullopt, false), 500);
-  EXPECT_EQ(first_poll_ms(2'000, false), 1'900);
-  EXPECT_EQ(first_poll_ms(10, false), 150);
-  EXPECT_EQ(first_poll_ms(2'000, true), 30'000);  // the webhook brings it
+constexpr Expected kAbout10s{9'000, 10'000, 13'000};
+
+TEST(Looking, BeginsWhenTheFirstOfSuchTasksEnd) {
+  EXPECT_EQ(first_look_ms(kAbout10s, Follow::poll), 9'000);
+  EXPECT_EQ(first_look_ms(Expected{10, 20, 30}, Follow::poll), 150);
+  EXPECT_EQ(first_look_ms(std::nullopt, Follow::poll), 500);
+  EXPECT_LT(first_look_ms(kAbout10s, Follow::watch), 9'000) << "the call stands before the first can end";
+  EXPECT_EQ(first_look_ms(std::nullopt, Follow::watch), 0);
+  EXPECT_EQ(first_look_ms(kAbout10s, Follow::webhook), 30'000) << "the webhook brings it";
 }
 
-TEST(Polling, StepsStayBoundedAndWidenWhenItOverruns) {
+TEST(Looking, TakesStepsThatWeighCallsAgainstDelay) {
+  // sqrt(4 s · 0.25 s)
+  EXPECT_EQ(next_look_ms(kAbout10s, 9'000, 1, std::nullopt, Follow::poll), 1'000);
+  EXPECT_EQ(next_look_ms(Expected{1'000, 1'010, 1'020}, 1'010, 1, std::nullopt, Follow::poll), 150);
+  EXPECT_EQ(next_look_ms(Expected{10'000, 60'000, 200'000}, 50'000, 1, std::nullopt, Follow::poll), 3'000);
+  EXPECT_EQ(next_look_ms(kAbout10s, 4'000, 1, std::nullopt, Follow::poll), 5'000) << "not before the first can end";
+}
+
+TEST(Looking, WidensWhenItOverruns) {
   Millis before = 0;
-  for (Millis elapsed : {2'000, 4'000, 10'000, 60'000}) {
-    Millis step = next_poll_ms(2'000, elapsed, 3, std::nullopt, false);
+  for (Millis elapsed : {10'000, 13'000, 20'000, 25'000, 60'000, 600'000}) {
+    const Millis step = next_look_ms(kAbout10s, elapsed, 3, std::nullopt, Follow::poll);
     EXPECT_GE(step, before);
     EXPECT_LE(step, 3'000);
     before = step;
   }
-  EXPECT_EQ(next_poll_ms(2'000, 500, 1, 21, false), 10'000);
-  EXPECT_LT(next_poll_ms(2'000, 500, 1, 20, false), 10'000);
+  EXPECT_EQ(before, 3'000);
+  EXPECT_EQ(next_look_ms(std::nullopt, 5'000, 9, std::nullopt, Follow::poll), 500);
+  EXPECT_GT(next_look_ms(std::nullopt, 5'000, 10, std::nullopt, Follow::poll), 500);
 }
 
-TEST(Learning, SettlesAtTheMedianAndIsNotSpoiledByOneStuckTask) {
-  std::optional<Millis> known;
-  for (int i = 0; i < 200; ++i) known = learned_ms(known, {i % 2 == 0 ? 900 : 1'100});
-  EXPECT_NEAR(static_cast<double>(*known), 1'000, 150);
-  const Millis before = *known;
-  EXPECT_LE(learned_ms(known, {600'000}), before * 11 / 10);
+TEST(Looking, LeavesThoseAloneThatStandFarBack) {
+  EXPECT_EQ(next_look_ms(kAbout10s, 500, 1, 21, Follow::poll), 10'000);
+  EXPECT_EQ(next_look_ms(kAbout10s, 500, 1, 20, Follow::poll), 8'500);
+  EXPECT_EQ(next_look_ms(kAbout10s, 9'500, 1, 21, Follow::watch), 10'000);
+}
+
+TEST(Watching, IsForWhenTheEndIsNearAndNotForWhatIsStuck) {
+  EXPECT_FALSE(worth_watching(kAbout10s, 8'849));
+  EXPECT_TRUE(worth_watching(kAbout10s, 8'850));
+  EXPECT_TRUE(worth_watching(kAbout10s, 72'999));
+  EXPECT_FALSE(worth_watching(kAbout10s, 73'000));
+  EXPECT_TRUE(worth_watching(std::nullopt, 0));
+  EXPECT_FALSE(worth_watching(std::nullopt, 60'000));
+}
+
+TEST(Learning, TakesTheEndBetweenTheLooksThatEnclosedIt) {
+  EXPECT_EQ(learned_ms(kAbout10s, 9'000, 10'000, Follow::poll), 9'500);
+  EXPECT_EQ(learned_ms(kAbout10s, 9'000, 10'000, Follow::watch), 10'000) << "told at once";
+  EXPECT_EQ(learned_ms(kAbout10s, 0, 7'000, Follow::webhook), 7'000);
+  EXPECT_EQ(learned_ms(std::nullopt, 0, 7'000, Follow::poll), 7'000);
+}
+
+// If the first look learned only what it expects, tasks that became faster would stay unnoticed for ever.
+TEST(Learning, BringsTheFirstLookForwardUntilItFindsTasksAtWorkAgain) {
+  std::vector<Millis> recent(kDurationsKept, 10'000);
+  const Millis really = 2'000;
+  int early = 0;
+  for (; early < 1'000; ++early) {
+    const auto expected = expected_of(recent);
+    const Millis first = first_look_ms(expected, Follow::poll);
+    if (first < really) break;
+    recent.erase(recent.begin());
+    recent.push_back(learned_ms(expected, 0, first, Follow::poll, early));
+  }
+  EXPECT_LT(early, 15);
+  EXPECT_GT(first_look_ms(expected_of(recent), Follow::poll), really / 4);
 }
 
 // Asked at 95 % of an estimate that is far too long, every task is found done: the estimate must come down.
-TEST(Learning, DoesNotConfirmItself) {
-  std::optional<Millis> known = 10'000;
-  constexpr Millis kTruth = 200;
-  for (int i = 0; i < 60; ++i) {
-    const Millis asked = first_poll_ms(known, false);
-    known = learned_ms(known, asked >= kTruth ? Lesson{asked, true} : Lesson{kTruth + 20, false});
-  }
-  EXPECT_LT(*known, 300);
-  EXPECT_GT(*known, 100);
-}
-
 TEST(Unknown, WaitsThenResubmitsWhatIsCheapOnceElseGivesUp) {
   Policy policy;
   Credits cheap = policy.resubmit_up_to, dear = cheap + Credits::thousandths(1);

@@ -3,6 +3,7 @@
 
 #include "base/ids.h"
 #include "db/schema.h"
+#include "tasks/durations.h"
 #include "tasks/queue.h"
 #include "tasks/task_store.h"
 
@@ -190,7 +191,7 @@ TEST_F(Queue, EstimatesTheWaitFromWhatIsAtWork) {
   auto line = write([&](db::Tx& tx) { return Line::of(tx, "flux", now_); });
   EXPECT_EQ(line.wait_ms(0, 3), 0) << "a place is free";
   EXPECT_EQ(line.wait_ms(0, 2), std::nullopt) << "nothing was learned yet";
-  write([&](db::Tx& tx) { store::learn(tx, "m", "1", {4'000}, now_); });
+  write([&](db::Tx& tx) { add_durations(tx, "m", "", {4'000}, now_); });
   line = write([&](db::Tx& tx) { return Line::of(tx, "flux", now_); });
   EXPECT_EQ(line.wait_ms(0, 2), 2'000) << "two at work, each for four seconds: one ends every two";
   EXPECT_EQ(line.wait_ms(3, 2), 8'000);
