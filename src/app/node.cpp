@@ -178,6 +178,8 @@ void NodeImpl::build_engine() {
   fal_ = providers::make_fal_adapter();
   tasks::EngineOptions options;
   options.node_id = new_id();
+  // A server has an SQLite file to itself, by its lock.
+  options.sole_node = workspace_.database->dialect() == db::Dialect::sqlite;
   options.public_url = config_.sandbox ? "" : without_slash(config_.public_url);
   options.hook_secret = crypto::derive_key(session_secret_, "webhooks");
   options.policy.status_calls_per_s = config_.sandbox ? 100'000 : config_.status_calls_per_s;

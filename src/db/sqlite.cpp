@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "db/sqlite_connection.h"
+#include "db/write_group.h"
 
 namespace fluxgate::db {
 namespace {
@@ -64,13 +65,8 @@ class SqliteDatabase final : public Database {
   void run_read(const std::function<void(Tx&)>& closure) override;
 
  private:
-  using Group = std::vector<std::shared_ptr<Job>>;
-
   void write_loop();
-  std::shared_ptr<Job> next_of_group(const Group& group, Clock::time_point started);
-  void run_group(Group& group);
-  bool run_in_open_transaction(Job& job);
-  void run_alone(Job& job);
+  std::shared_ptr<Job> next_of_group(std::size_t& taken, Clock::time_point started);
   void checkpoint_loop();
   SqliteConnection& reader();
   static int on_wal_commit(void* self, sqlite3*, const char*, int pages);
@@ -162,8 +158,9 @@ void SqliteDatabase::write_loop() {
       work_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
       if (queue_.empty()) return;  // stopped, and everything accepted is done
     }
-    Group group;
-    run_group(group);
+    const auto started = Clock::now();
+    std::size_t taken = 0;
+    run_group(*writer_, [&] { return next_of_group(taken, started); });
     if (written_pages_ >= kForcedPages) {
       written_pages_ = 0;
       // One at a time: SQLite answers a second checkpoint with BUSY at once and asks no busy handler.
@@ -173,66 +170,14 @@ void SqliteDatabase::write_loop() {
   }
 }
 
-std::shared_ptr<Job> SqliteDatabase::next_of_group(const Group& group, Clock::time_point started) {
-  if (group.size() >= kGroupJobs || Clock::now() - started > kGroupTime) return nullptr;
+std::shared_ptr<Job> SqliteDatabase::next_of_group(std::size_t& taken, Clock::time_point started) {
+  if (taken >= kGroupJobs || Clock::now() - started > kGroupTime) return nullptr;
   std::lock_guard lock(mutex_);
   if (queue_.empty()) return nullptr;
   auto job = std::move(queue_.front());
   queue_.pop_front();
+  ++taken;
   return job;
-}
-
-// Many closures, one COMMIT. If one fails after writing, or the COMMIT does, nothing of the group
-// stands; without savepoints the clean way is to run each again in a transaction of its own.
-void SqliteDatabase::run_group(Group& group) {
-  bool intact = true;
-  try {
-    writer_->exec("BEGIN IMMEDIATE");
-    auto started = Clock::now();
-    while (intact) {
-      auto job = next_of_group(group, started);
-      if (!job) break;
-      group.push_back(job);
-      intact = run_in_open_transaction(*job);
-    }
-    if (intact) writer_->exec("COMMIT");
-  } catch (const std::exception& e) {
-    log::error("a group of {} writes was rolled back: {}", group.size(), e.what());
-    intact = false;
-  }
-  if (intact) {
-    for (auto& job : group) job->finish(nullptr);
-    return;
-  }
-  writer_->rollback();
-  if (group.empty()) {  // not even BEGIN worked: take one job, so that its caller hears why
-    if (auto job = next_of_group(group, Clock::now())) group.push_back(job);
-  }
-  for (auto& job : group) run_alone(*job);
-}
-
-// False when the transaction must not be committed.
-bool SqliteDatabase::run_in_open_transaction(Job& job) {
-  std::int64_t before = writer_->total_changes();
-  try {
-    bool agreed = job.run(*writer_);
-    return writer_->in_transaction() && (agreed || writer_->total_changes() == before);
-  } catch (const std::exception&) {
-    return false;  // run_alone gives the exception to the one who caused it
-  }
-}
-
-void SqliteDatabase::run_alone(Job& job) {
-  std::exception_ptr error;
-  try {
-    writer_->exec("BEGIN IMMEDIATE");
-    if (job.run(*writer_)) writer_->exec("COMMIT");
-    else writer_->rollback();
-  } catch (...) {
-    error = std::current_exception();
-  }
-  writer_->rollback();
-  job.finish(error);
 }
 
 // ---- reading ----

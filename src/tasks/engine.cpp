@@ -103,7 +103,10 @@ awaitable<void> Engine::keep_lease() {
 awaitable<void> Engine::renew_lease() {
   // Counted from before the row is written: what others see ends later than what this node relies on.
   const Millis until = now() + kLease;
-  co_await parts_.database.write([node = options_.node_id, at = now()](db::Tx& tx) { store::renew_lease(tx, node, kLease, at); });
+  co_await parts_.database.write([node = options_.node_id, sole = options_.sole_node, at = now()](db::Tx& tx) {
+    store::renew_lease(tx, node, kLease, at);
+    if (sole) store::end_other_leases(tx, node);
+  });
   bool first = lease_until_ == 0;
   lease_until_ = until;
   if (first) work_waits_.notify();

@@ -41,6 +41,7 @@ struct EngineOptions {
   std::string hook_secret;         // for the webhook paths
   Policy policy;
   int max_steps = 256;             // steps at work at once
+  bool sole_node = false;          // nobody else can use the database: what others owned is free at once
   bool allow_private_results = false;  // the sandbox serves results from loopback
 };
 

@@ -179,10 +179,10 @@ void renew_lease(db::Tx& tx, std::string_view node, Millis lease, Millis now) {
       "INSERT INTO fg_node (id, lease_until, started_at) VALUES ($1, $2, $3) "
       "ON CONFLICT (id) DO UPDATE SET lease_until = $2",
       {node, at + lease, at});
-  // A server has an SQLite file to itself (its lock), so every other node there is dead for certain.
-  if (tx.dialect() == db::Dialect::sqlite) tx.exec("DELETE FROM fg_node WHERE id <> $1", {node});
-  else tx.exec("DELETE FROM fg_node WHERE lease_until < $1", {at - kNodesKept});
+  tx.exec("DELETE FROM fg_node WHERE lease_until < $1", {at - kNodesKept});
 }
+
+void end_other_leases(db::Tx& tx, std::string_view node) { tx.exec("DELETE FROM fg_node WHERE id <> $1", {node}); }
 
 void end_lease(db::Tx& tx, std::string_view node) { tx.exec("DELETE FROM fg_node WHERE id = $1", {node}); }
 

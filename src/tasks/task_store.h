@@ -32,6 +32,7 @@ void insert(db::Tx& tx, const Task& task);
 // The node lives for `lease` more, by the database's clock where nodes share one; `now` is the caller's.
 void renew_lease(db::Tx& tx, std::string_view node, Millis lease, Millis now);
 void end_lease(db::Tx& tx, std::string_view node);
+void end_other_leases(db::Tx& tx, std::string_view node);
 // Takes over live tasks whose owner has no lease any more.
 std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int limit);
 

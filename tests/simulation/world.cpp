@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/crypto.h"
+#include "db/write_group.h"
 
 namespace fluxgate::simulation {
 
@@ -10,38 +11,60 @@ namespace json = boost::json;
 using providers::Decision;
 using providers::Intent;
 
+void SimDatabase::open() {
+  connection_.reset();
+  connection_ = std::make_unique<db::SqliteConnection>(disk_ == nullptr ? ":memory:" : "/sim.db",
+                                                       db::SqliteConnection::Mode::read_write);
+  db::Tx& tx = *connection_;
+  for (const char* pragma : {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL",
+                             "PRAGMA wal_autocheckpoint = 40"})
+    tx.each(pragma, {}, [](const db::Row&) {});
+  sqlite3_commit_hook(
+      connection_->handle(),
+      [](void* self) -> int {
+        auto& database = *static_cast<SimDatabase*>(self);
+        if (database.fail_commit()) return 1;  // as a full disk does
+        ++database.commits;
+        return 0;
+      },
+      this);
+}
+
 void SimDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
-  std::exception_ptr error;
-  db::Tx& tx = connection_;
-  try {
-    tx.exec("BEGIN IMMEDIATE");
-    if (job->run(connection_)) {
-      if (fail_commit()) throw db::Failure("database or disk is full");
-      tx.exec("COMMIT");
-      ++commits;
-    } else {
-      connection_.rollback();
-    }
-  } catch (...) {
-    error = std::current_exception();
-    connection_.rollback();
+  if (!node_.empty()) return waiting_.emplace_back(node_, std::move(job)), void();
+  db::run_group(*connection_, [&job] { return std::exchange(job, nullptr); });
+}
+
+void SimDatabase::run_waiting(std::mt19937_64& random) {
+  while (!waiting_.empty()) {
+    std::size_t room = 1 + random() % 8;
+    db::run_group(*connection_, [&]() -> std::shared_ptr<db::Job> {
+      if (waiting_.empty() || room == 0) return nullptr;
+      --room;
+      auto job = std::move(waiting_.front().second);
+      waiting_.pop_front();
+      return job;
+    });
   }
-  job->finish(error);
+}
+
+void SimDatabase::forget(const std::string& node) {
+  std::erase_if(waiting_, [&](const auto& one) { return one.first == node; });
 }
 
 // ---- the upstream ----
 
-awaitable<net::Reply> SimUpstream::call(HttpRequest request, net::CallOptions options) {
+awaitable<net::Reply> SimUpstream::call(std::string node, HttpRequest request, net::CallOptions options) {
   Millis latency = 20 + static_cast<Millis>(random_() % 200);
   if (chance(weather_.stall)) latency += 60'000;
-  net::Reply reply = answer(request);
+  net::Reply reply = answer(node, request);
   auto executor = co_await boost::asio::this_coro::executor;
   co_await boost::asio::async_initiate<decltype(use_awaitable), void()>(
       [&](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        pending_.emplace(clock_.now_ms() + latency, [shared, executor] {
+        pending_.emplace(clock_.now_ms() + latency, Pending{node, [shared, executor] {
           boost::asio::post(executor, [shared] { std::move (*shared)(); });
-        });
+        }});
       },
       use_awaitable);
   if (reply && reply->status == 200 && options.sink && !options.sink(reply->body))
@@ -51,32 +74,68 @@ awaitable<net::Reply> SimUpstream::call(HttpRequest request, net::CallOptions op
 
 void SimUpstream::deliver_due() {
   while (!pending_.empty() && pending_.begin()->first <= clock_.now_ms()) {
-    auto resume = std::move(pending_.begin()->second);
+    auto resume = std::move(pending_.begin()->second.resume);
     pending_.erase(pending_.begin());
     resume();
   }
 }
 
-net::Reply SimUpstream::submit(const HttpRequest& request) {
+std::vector<HookCall> SimUpstream::hooks_due() {
+  std::vector<HookCall> due;
+  while (!hooks_.empty() && hooks_.begin()->first <= clock_.now_ms()) {
+    due.push_back(std::move(hooks_.begin()->second));
+    hooks_.erase(hooks_.begin());
+  }
+  return due;
+}
+
+void SimUpstream::drop_calls(const std::string& node) {
+  std::erase_if(pending_, [&](const auto& call) { return call.second.node == node; });
+}
+
+// "http://us/hooks/{attempt}/{mac}"
+void SimUpstream::plan_hooks(const std::string& id, const UpstreamJob& job, const std::string& url) {
+  const auto mac = url.rfind('/'), attempt = url.rfind('/', mac - 1);
+  HookCall call{url.substr(attempt + 1, mac - attempt - 1), url.substr(mac + 1), (job.fails ? "failed " : "done ") + id, "good"};
+  if (chance(weather_.forged)) {
+    HookCall forged = call;
+    if (chance(50)) forged.mac = "0000";
+    else forged.signature = "bad", forged.body = "done job999";
+    hooks_.emplace(clock_.now_ms() + static_cast<Millis>(random_() % 5'000), forged);
+  }
+  if (chance(weather_.no_hook)) return;
+  Millis at = job.finishes_at;
+  if (chance(weather_.early_hook)) at = clock_.now_ms();  // done at once, and told before the submit is answered
+  if (chance(weather_.late_hook)) at += 30'000;
+  hooks_.emplace(at, call);
+  if (chance(weather_.twice)) hooks_.emplace(at + static_cast<Millis>(random_() % 3'000), call);
+}
+
+net::Reply SimUpstream::submit(const std::string& node, const HttpRequest& request) {
   using Sent = net::Failure::Sent;
   using Kind = net::Failure::Kind;
+  const auto hook = request.body.find('\n');
+  const std::string task = request.body.substr(0, hook);
+  on_paid(node, task);
   if (chance(weather_.no_connection)) return std::unexpected(net::Failure{Kind::connect, Sent::no, "refused"});
   if (chance(weather_.refuse)) return HttpResponse{503, {}, "busy"};
   if (chance(weather_.lost_before)) return std::unexpected(net::Failure{Kind::closed, Sent::maybe, "reset"});
   std::string id = fmt::format("job{}", next_job_++);
   UpstreamJob job;
-  job.task_id = request.body;
+  job.task = task;
   job.finishes_at = clock_.now_ms() + 500 + static_cast<Millis>(random_() % 20'000);
   job.fails = chance(weather_.fail_job);
-  ++accepted_per_task[request.body];
+  if (chance(weather_.early_hook)) job.finishes_at = clock_.now_ms();
+  ++accepted_per_task[task];
   jobs[id] = job;
+  if (hook != std::string::npos) plan_hooks(id, job, request.body.substr(hook + 1));
   if (chance(weather_.lost_after)) return std::unexpected(net::Failure{Kind::closed, Sent::maybe, "reset"});
   return HttpResponse{200, {}, id};
 }
 
-net::Reply SimUpstream::answer(const HttpRequest& request) {
-  std::string path = request.url.substr(std::string("http://sim").size());
-  if (request.method == "POST") return submit(request);
+net::Reply SimUpstream::answer(const std::string& node, const HttpRequest& request) {
+  std::string path = request.url.substr(request.url.find('/', std::string("http://").size()));
+  if (request.method == "POST") return submit(node, request);
   if (path.starts_with("/file/")) {
     if (chance(weather_.bad_download)) return HttpResponse{404, {}, ""};
     return HttpResponse{200, {}, "picture " + path};
@@ -88,11 +147,22 @@ net::Reply SimUpstream::answer(const HttpRequest& request) {
   else if (request.method == "PUT") job->second.cancelled = clock_.now_ms() < job->second.finishes_at;
   else if (job->second.cancelled) return HttpResponse{200, {}, "cancelled"};
   else if (clock_.now_ms() < job->second.finishes_at) return HttpResponse{200, {}, "working"};
-  else return HttpResponse{200, {}, job->second.fails ? "failed" : "done " + job->first};
+  else return HttpResponse{200, {}, (job->second.fails ? "failed " : "done ") + job->first};
   return HttpResponse{202, {}, ""};
 }
 
 // ---- its adapter ----
+
+namespace {
+// "done job7" or "failed job7"
+providers::Outcome finished(const std::string& word) {
+  providers::Failed failed;
+  if (word.starts_with("failed")) return failed.decision = Decision::fail, failed.code = "model", failed;
+  providers::Done done;
+  done.outputs.push_back({.url = "http://sim/file/" + word.substr(5)});
+  return done;
+}
+}  // namespace
 
 providers::Outcome SimAdapter::next(Intent intent, const providers::Job& job, const providers::Account&, const Moment&,
                                     std::string_view, const HttpResponse* response) const {
@@ -103,6 +173,7 @@ providers::Outcome SimAdapter::next(Intent intent, const providers::Job& job, co
     send.request.method = intent == Intent::submit ? "POST" : intent == Intent::cancel ? "PUT" : "GET";
     send.request.url = "http://sim/jobs/" + reference;
     if (intent == Intent::submit) send.request.body = std::string(job.body.at("task").as_string());
+    if (intent == Intent::submit && !job.webhook_url.empty()) send.request.body += "\n" + job.webhook_url;
     return send;
   }
   providers::Failed failed;
@@ -113,10 +184,16 @@ providers::Outcome SimAdapter::next(Intent intent, const providers::Job& job, co
   if (intent == Intent::cancel) return providers::Accepted{};
   if (response->body == "working" || response->status == 202) return providers::Working{true, std::nullopt, std::nullopt};
   if (response->body == "cancelled") return failed.decision = Decision::cancelled, failed;
-  if (response->body == "failed") return failed.decision = Decision::fail, failed.code = "model", failed;
-  providers::Done done;
-  done.outputs.push_back({.url = "http://sim/file/" + response->body.substr(5)});
-  return done;
+  return finished(response->body);
+}
+
+providers::WebhookVerdict SimAdapter::on_webhook(const HeaderList& headers, std::string_view body, const providers::Job& job,
+                                                 const providers::Account&, Millis, std::span<const std::string>) const {
+  const bool good = std::ranges::any_of(headers, [](const auto& header) { return header.second == "good"; });
+  const std::string id(body.substr(body.find(' ') + 1));
+  const bool ours = !job.reference.contains("id") || job.reference.at("id").as_string() == id;
+  if (!good || !ours) return {};
+  return {true, finished(std::string(body))};
 }
 
 // ---- catalogue and files ----
@@ -195,7 +272,11 @@ class SimFiles final : public files::Files {
             "created_at, updated_at) VALUES ($1, $2, $3, 'image', 'local', 'flux', 'uploaded', '', '')",
             {row.id, row.user_id, row.filename});
   }
-  std::optional<files::FileRow> find(db::Tx&, std::string_view, std::string_view) const override { return std::nullopt; }
+  std::optional<files::FileRow> find(db::Tx& tx, std::string_view id, std::string_view) const override {
+    return tx.first("SELECT id, user_id, filename FROM generated_files WHERE id = $1", {id}, [](const db::Row& row) {
+      return files::FileRow{.id = row.str(0), .user_id = row.str(1), .filename = row.str(2)};
+    });
+  }
   std::string path_of(std::string_view) const override { return {}; }
   awaitable<Result<std::string>> thumbnail_path(std::string_view, int) override { co_return ""; }
   awaitable<Result<std::string>> data_uri(std::string_view, std::uint64_t) override { co_return ""; }

@@ -2,12 +2,13 @@
 // upstream that misbehave by a seed. Everything runs on one thread, so a seed replays exactly.
 #pragma once
 
+#include <deque>
 #include <map>
-#include <queue>
 #include <random>
 #include <set>
 
 #include "catalogue/holder.h"
+#include "crash_disk.h"
 #include "credits/ledger.h"
 #include "db/schema.h"
 #include "db/sqlite_connection.h"
@@ -26,13 +27,24 @@ class SimClock final : public Clock {
   Millis now_ = 1'800'000'000'000;
 };
 
-// Runs every closure in a transaction of its own, on the caller's thread. `fail_commit` makes commits
-// fail, as a full disk does.
+// The database of all nodes: closures wait until the voyage runs them, in groups as the real writer does; in memory,
+// or on a disk that can lose power.
 class SimDatabase final : public db::Database {
  public:
-  SimDatabase() : connection_(":memory:", db::SqliteConnection::Mode::read_write) {}
+  explicit SimDatabase(CrashDisk* disk) : disk_(disk) { open(); }
   db::Dialect dialect() const override { return db::Dialect::sqlite; }
   void stop() override {}
+
+  // Whose closures come in now; "" runs them at once.
+  void hear(const std::string& node) { node_ = node; }
+  // Runs what waits, in groups of random size.
+  void run_waiting(std::mt19937_64& random);
+  // A dead process's closures: nobody waits for their answers.
+  void forget(const std::string& node);
+  // Around a crash of the disk.
+  void close() { connection_.reset(); }
+  void open();
+
   std::function<bool()> fail_commit = [] { return false; };
   std::int64_t commits = 0;
 
@@ -40,10 +52,13 @@ class SimDatabase final : public db::Database {
   void enqueue_write(std::shared_ptr<db::Job> job) override;
   void enqueue_read(std::shared_ptr<db::Job> job) override { enqueue_write(std::move(job)); }
   bool reads_inline() const override { return true; }
-  void run_read(const std::function<void(db::Tx&)>& closure) override { closure(connection_); }
+  void run_read(const std::function<void(db::Tx&)>& closure) override { closure(*connection_); }
 
  private:
-  db::SqliteConnection connection_;
+  CrashDisk* disk_;
+  std::string node_;
+  std::deque<std::pair<std::string, std::shared_ptr<db::Job>>> waiting_;
+  std::unique_ptr<db::SqliteConnection> connection_;
 };
 
 // How often each thing goes wrong, in percent.
@@ -60,6 +75,10 @@ struct Weather {
   int cancel = 0;            // the user cancels, per step
   int crash = 0;             // per mille, per step
   int stall = 0;             // a call takes a minute
+  int freeze = 0;            // per mille, per step: a node stands still for longer than its lease
+  int saboteur = 0;          // a closure writes nonsense and throws, among the others
+  int no_hook = 0;           // a webhook never comes; else it may be …
+  int late_hook = 0, twice = 0, forged = 0, early_hook = 0;
 };
 
 // The upstream's own truth.
@@ -67,35 +86,63 @@ struct UpstreamJob {
   Millis finishes_at = 0;
   bool fails = false;
   bool cancelled = false;
-  std::string task_id;
+  std::string task;   // its prompt
 };
 
-// Network and upstream in one: answers calls after a while of simulated time.
-class SimUpstream final : public net::HttpClient {
+// A call of the upstream to /hooks/….
+struct HookCall {
+  std::string attempt, mac, body, signature;
+};
+
+// The one upstream of all nodes. Answers calls after a while of simulated time.
+class SimUpstream {
  public:
   SimUpstream(SimClock& clock, std::mt19937_64& random, const Weather& weather)
       : clock_(clock), random_(random), weather_(weather) {}
 
-  awaitable<net::Reply> call(HttpRequest request, net::CallOptions options) override;
+  awaitable<net::Reply> call(std::string node, HttpRequest request, net::CallOptions options);
   // Ends the calls whose time has come.
   void deliver_due();
-  Millis next_due() const { return pending_.empty() ? 0 : pending_.begin()->first; }
+  // The webhooks whose time has come.
+  std::vector<HookCall> hooks_due();
   // The process died: nobody waits for the answers any more.
-  void drop_calls() { pending_.clear(); }
+  void drop_calls(const std::string& node);
 
   std::map<std::string, UpstreamJob> jobs;
   std::map<std::string, int> accepted_per_task;
+  // Asked for every paid request as it comes in.
+  std::function<void(const std::string& node, const std::string& task)> on_paid;
 
  private:
-  net::Reply answer(const HttpRequest& request);
-  net::Reply submit(const HttpRequest& request);
+  struct Pending {
+    std::string node;
+    std::function<void()> resume;
+  };
+  net::Reply answer(const std::string& node, const HttpRequest& request);
+  net::Reply submit(const std::string& node, const HttpRequest& request);
+  void plan_hooks(const std::string& id, const UpstreamJob& job, const std::string& url);
   bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
 
   SimClock& clock_;
   std::mt19937_64& random_;
   const Weather& weather_;
-  std::multimap<Millis, std::function<void()>> pending_;
+  std::multimap<Millis, Pending> pending_;
+  std::multimap<Millis, HookCall> hooks_;
   int next_job_ = 0;
+};
+
+// One node's way to it.
+class SimLine final : public net::HttpClient {
+ public:
+  SimLine(SimUpstream& upstream, std::string node) : upstream_(upstream), node_(std::move(node)) {}
+  awaitable<net::Reply> call(HttpRequest request, net::CallOptions options) override {
+    auto reply = co_await upstream_.call(node_, std::move(request), std::move(options));
+    co_return reply;
+  }
+
+ private:
+  SimUpstream& upstream_;
+  const std::string node_;
 };
 
 // The protocol of SimUpstream, as an adapter.
@@ -104,11 +151,8 @@ class SimAdapter final : public providers::Adapter {
   std::string_view provider() const override { return "flux"; }
   providers::Outcome next(providers::Intent intent, const providers::Job& job, const providers::Account& account,
                           const Moment& moment, std::string_view step, const HttpResponse* response) const override;
-  providers::WebhookVerdict on_webhook(const HeaderList&, std::string_view, const providers::Job&,
-                                       const providers::Account&, Millis,
-                                       std::span<const std::string>) const override {
-    return {};
-  }
+  providers::WebhookVerdict on_webhook(const HeaderList& headers, std::string_view body, const providers::Job& job,
+                                       const providers::Account&, Millis, std::span<const std::string>) const override;
 };
 
 // One model at five credits an image.

@@ -155,15 +155,26 @@ void Crowd::judge_person(const Person& person, Tally& tally) {
   tally.lost_credits += account.at("credits_held").to_number<double>();
 }
 
-Tally Crowd::judge() {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
-  for (const Person& person : people_)
-    while (std::chrono::steady_clock::now() < deadline) {
-      const json::value live =
-          client().get("/api/v1/flux/credits", person.token).json();
-      if (live.is_object() && live.at("credits_held") == 0) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(kPause));
+// However much there is to do: it is waited for as long as it gets less.
+void Crowd::wait_for_the_end() {
+  using Clock = std::chrono::steady_clock;
+  double before = -1;
+  auto moved = Clock::now();
+  while (Clock::now() - moved < std::chrono::seconds(60)) {
+    double held = 0;
+    for (const Person& person : people_) {
+      const json::value account = client().get("/api/v1/flux/credits", person.token).json();
+      if (account.is_object() && account.as_object().contains("credits_held")) held += account.at("credits_held").to_number<double>();
     }
+    if (held == 0) return;
+    if (held != before) moved = Clock::now();
+    before = held;
+    std::this_thread::sleep_for(std::chrono::milliseconds(kPause));
+  }
+}
+
+Tally Crowd::judge() {
+  wait_for_the_end();
   Tally tally;
   for (const Person& person : people_) judge_person(person, tally);
   tally.repeats = repeats_;

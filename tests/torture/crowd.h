@@ -52,6 +52,7 @@ class Crowd {
   void live(Person& person, int number);
   void send_until_answered(Person& person, Sent& sent, bool twice);
   std::map<std::string, std::vector<boost::json::object>> history_of(const Person& person);
+  void wait_for_the_end();
   void judge_person(const Person& person, Tally& tally);
 
   const double credits_;

@@ -67,7 +67,7 @@ TEST_F(Torture, KilledAgainAndAgainUnderLoadItLosesNothing) {
   SandboxProcess upstream({"--latency", "0.1"});
   ServerProcess server(folder.path(), words(upstream), environment());
   server.start();
-  Crowd crowd(server.base_url(), kPeople, kCredits, seed, 60 * rounds);
+  Crowd crowd(server.base_url(), kPeople, kCredits, seed, 150 + 15 * rounds);
   crowd.begin(30);
   for (std::uint64_t round = 1; round <= rounds && !HasFailure(); ++round) {
     // The moment is what is random here; waiting for a condition would make all kills alike.

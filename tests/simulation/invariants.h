@@ -1,0 +1,20 @@
+// What must hold after every step, whatever happened; by name, so that a finding says which promise was broken.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "db/database.h"
+
+namespace fluxgate::simulation {
+
+// What the clients know: by Idempotency-Key, the id they were answered.
+using Answered = std::map<std::string, std::string>;
+
+// Those that do not hold now; empty when all is well.
+std::vector<std::string> broken_promises(db::Tx& tx, const Answered& tasks, const Answered& batches);
+// Those of the end, when nothing is under way any more.
+std::vector<std::string> broken_at_the_end(db::Tx& tx);
+
+}  // namespace fluxgate::simulation
