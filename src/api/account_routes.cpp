@@ -2,6 +2,7 @@
 
 #include "api/flux_config.h"
 #include "base/ids.h"
+#include "db/turns.h"
 
 namespace fluxgate::api {
 namespace {
@@ -174,6 +175,7 @@ Answer create(const Api& api, http::Request& request) {
   if (account.name.empty()) account.name = fmt::format("{} {}", account.account.provider, account.account.id.substr(24));
   auto saved = co_await api.parts.database.write(
       [&accounts = api.parts.accounts, account, now](db::Tx& tx) -> Result<void> {
+        db::take_turns(tx, "upstream accounts");  // they are counted
         if (accounts.all(tx).size() >= kAccountsMax)
           return fail(Error(Errc::conflict, "too_many_accounts", {"That is more accounts than can be kept.", "账户数量已达上限。"})
                           .with("limit", kAccountsMax));

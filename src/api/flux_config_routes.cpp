@@ -3,6 +3,7 @@
 #include "api/flux_config.h"
 #include "api/provider_page.h"
 #include "credits/ledger.h"
+#include "db/turns.h"
 
 namespace fluxgate::api {
 namespace {
@@ -108,6 +109,7 @@ Answer save(const Api& api, http::Request& request, ConfigShape shape) {
   auto saved =
       co_await api.parts.database.write([&accounts = api.parts.accounts, form, shape, now,
                                          prices = prices_in_force(*catalogue)](db::Tx& tx) -> Result<void> {
+        db::take_turns(tx, "upstream accounts");  // what the form leaves out stays as another left it
         FLUX_TRY(next, apply_form(form, load(tx, accounts), shape, prices));
         accounts.save(tx, *next.account, now);
         accounts.save_settings(tx, kProvider, *next.settings, now);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "db/tables.h"
+#include "db/turns.h"
 
 namespace fluxgate::db {
 namespace {
@@ -48,10 +49,9 @@ std::vector<std::string> create_statements(const Table& table, Dialect dialect) 
 
 void create_missing(Tx& tx, Millis now) {
   // Nodes that start together would each find everything missing.
-  constexpr std::int64_t kSchemaLock = 0x666c7578;
   if (tx.dialect() == Dialect::postgresql) {
     tx.exec("SET LOCAL statement_timeout = 0");  // an index on a big table takes its time; the others wait for it
-    tx.each("SELECT pg_advisory_xact_lock($1)", {kSchemaLock}, [](const Row&) {});
+    take_turns(tx, "schema");
   }
   for (const Table& table : tables())
     for (const std::string& statement : create_statements(table, tx.dialect())) tx.exec(statement);

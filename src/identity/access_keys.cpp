@@ -33,6 +33,7 @@ bool looks_like_key(std::string_view token) {
 
 Result<void> insert_key(db::Tx& tx, std::string_view user_id, const FreshKey& fresh) {
   const AccessKey& key = fresh.key;
+  lock_user(tx, user_id);  // they are counted
   if (!find_user(tx, user_id)) return fail(user_not_found());
   // A default key takes the place of the one it replaces.
   const auto others = tx.number(
@@ -74,6 +75,7 @@ bool revoke_key(db::Tx& tx, std::string_view user_id, std::string_view key_id, M
 }
 
 bool revoke_default_key(db::Tx& tx, std::string_view user_id, Millis now) {
+  lock_user(tx, user_id);
   const auto ours = tx.exec(
       "UPDATE fg_access_key SET revoked_at = $1 WHERE user_id = $2 AND name = $3 AND revoked_at IS NULL",
       {now, user_id, kDefaultKeyName});

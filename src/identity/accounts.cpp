@@ -141,6 +141,7 @@ awaitable<Result<void>> Identity::delete_user(Principal actor, std::string user_
     co_return fail(Errc::forbidden, "cannot_delete_self",
                    {"You cannot delete your own account.", "不能删除自己的账号。"});
   auto removed = co_await database_.write([user_id, now = clock_.now_ms()](db::Tx& tx) -> Result<void> {
+    lock_user(tx, user_id);
     if (!find_user(tx, user_id)) return fail(user_not_found());
     if (primary_admin_id(tx) == user_id) return fail(primary_admin());
     remove_user(tx, user_id, now);
@@ -202,6 +203,7 @@ awaitable<Result<boost::json::object>> Identity::merge_document(std::string user
                                                                 boost::json::object changes) {
   auto merged = co_await database_.write(
       [user_id, which, changes = std::move(changes)](db::Tx& tx) -> Result<boost::json::object> {
+        lock_user(tx, user_id);
         auto value = load_document(tx, user_id, which);
         for (const auto& [key, member] : changes) value[key] = member;
         const auto size = boost::json::serialize(value).size();

@@ -121,6 +121,10 @@ std::optional<User> find_user(db::Tx& tx, std::string_view id) {
   return tx.first(fmt::format("SELECT {} {} WHERE u.id = $1", kColumns, kFrom), {id}, read_user);
 }
 
+void lock_user(db::Tx& tx, std::string_view id) {
+  tx.number(fmt::format("SELECT 1 FROM \"user\" WHERE id = $1{}", tx.for_update()), {id});
+}
+
 std::optional<User> find_user_by_email(db::Tx& tx, std::string_view email) {
   return tx.first(
       fmt::format("SELECT {} {} WHERE u.email = $1 ORDER BY u.created_at, u.id LIMIT 1", kColumns, kFrom),
@@ -144,8 +148,7 @@ std::string primary_admin_id(db::Tx& tx) {
 }
 
 Result<User> change_user(db::Tx& tx, std::string_view id, const UserChange& change, Millis now) {
-  tx.number(fmt::format("SELECT 1 FROM \"user\" WHERE id = $1{}", tx.for_update()),
-            {id});  // one change at a time
+  lock_user(tx, id);
   const auto before = find_user(tx, id);
   if (!before) return fail(user_not_found());
   const std::string email = change.email.value_or(before->email);
@@ -183,6 +186,7 @@ Millis end_tokens(db::Tx& tx, std::string_view user_id, Millis now) {
 }
 
 void remove_user(db::Tx& tx, std::string_view id, Millis now) {
+  lock_user(tx, id);
   if (const auto user = find_user(tx, id)) release_email(tx, user->email, id);
   tx.exec("DELETE FROM auth WHERE id = $1", {id});
   tx.exec("DELETE FROM fg_access_key WHERE user_id = $1", {id});

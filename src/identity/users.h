@@ -45,6 +45,8 @@ enum class FirstAdmin { wins, no };
 Result<User> insert_user(db::Tx& tx, const NewUser& user, FirstAdmin first, Millis now);
 
 std::optional<User> find_user(db::Tx& tx, std::string_view id);
+// Until the transaction ends nobody else changes this user or what belongs to them: keys, documents.
+void lock_user(db::Tx& tx, std::string_view id);
 std::optional<User> find_user_by_email(db::Tx& tx, std::string_view email);
 
 // A user with the stored hash; nullopt for the hash when the account has none or is not active.

@@ -189,7 +189,10 @@ class Claiming {
     static const std::string sql = select_tasks(
         "WHERE status = 'queued' AND owner IS NULL AND provider = $1 AND priority = $2 AND user_id = $3 "
         "AND not_before <= $4 AND replace($5, '|' || model || '|', '') = $5 ORDER BY id LIMIT 1");
-    return tx_.first(sql, {claim_.provider, static_cast<int>(priority), user, claim_.now, full_models_}, read_task);
+    // One that is just being cancelled is none to wait for.
+    static const std::string locked = sql + " FOR UPDATE SKIP LOCKED";
+    return tx_.first(tx_.dialect() == db::Dialect::sqlite ? sql : locked,
+                     {claim_.provider, static_cast<int>(priority), user, claim_.now, full_models_}, read_task);
   }
 
   const Share& share(const std::string& user) {
