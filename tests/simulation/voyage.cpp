@@ -48,6 +48,7 @@ class Voyage {
         thorough_(seed % 8 == 0),
         nodes_(seed % 5 < 2 ? 2 : 1) {
     database_.write_now([this](db::Tx& tx) { furnish(tx); });
+    database_.watch_owners();
     draw_weather();
     database_.fail_commit = [this] { return running_ && chance(weather_.commit_failure); };
     upstream_.on_paid = [this](const std::string& node, const std::string& task) { judge_paid(node, task); };
@@ -156,6 +157,7 @@ class Voyage {
     database_.close();  // while nothing it does can reach the disk
     disk_->lose_power(random_);
     database_.open();
+    database_.watch_owners();
     look();
     for (auto& node : nodes_) live(node);
   }
@@ -319,6 +321,7 @@ class Voyage {
   void look() {
     looked_at_ = database_.commits;
     if (!broken_.empty()) throw Broken{broken_};
+    if (!database_.trespass.empty()) throw Broken{database_.trespass};
     for (const std::string& what : database_.read_now([this](db::Tx& tx) { return broken_promises(tx, tasks_, batches_); }))
       throw Broken{what};
   }

@@ -30,8 +30,46 @@ void SimDatabase::open() {
       this);
 }
 
+namespace {
+
+// Says whose closure runs, to the trigger that watches over owners.
+class OfNode final : public db::Job {
+ public:
+  OfNode(std::string node, std::shared_ptr<db::Job> job, std::string& at_work)
+      : node_(std::move(node)), job_(std::move(job)), at_work_(at_work) {}
+  bool run(db::Tx& tx) override {
+    at_work_ = node_;
+    return job_->run(tx);
+  }
+  void finish(std::exception_ptr error) override { job_->finish(error); }
+
+ private:
+  const std::string node_;
+  const std::shared_ptr<db::Job> job_;
+  std::string& at_work_;
+};
+
+}  // namespace
+
+// A task that has an owner is moved on by that owner alone; only a cancel may come from anywhere.
+void SimDatabase::watch_owners() {
+  sqlite3_create_function(
+      connection_->handle(), "sim_moves", 2, SQLITE_UTF8, this,
+      [](sqlite3_context* context, int, sqlite3_value** values) {
+        auto& database = *static_cast<SimDatabase*>(sqlite3_user_data(context));
+        const std::string owner(reinterpret_cast<const char*>(sqlite3_value_text(values[0])));
+        if (!database.at_work_.empty() && owner != database.at_work_)
+          database.trespass = fmt::format("a task is moved by its owner alone: {} moved a task of {}", database.at_work_, owner);
+      },
+      nullptr, nullptr);
+  db::Tx& tx = *connection_;
+  tx.exec("CREATE TEMP TRIGGER IF NOT EXISTS sim_owner AFTER UPDATE OF status ON main.fg_task WHEN OLD.owner IS NOT NULL "
+          "AND NEW.status <> 'cancelled' AND NEW.rev = OLD.rev + 1 BEGIN SELECT sim_moves(OLD.owner, OLD.id); END");
+}
+
 void SimDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
-  if (!node_.empty()) return waiting_.emplace_back(node_, std::move(job)), void();
+  if (!node_.empty()) return waiting_.emplace_back(node_, std::make_shared<OfNode>(node_, std::move(job), at_work_)), void();
+  at_work_.clear();
   db::run_group(*connection_, [&job] { return std::exchange(job, nullptr); });
 }
 

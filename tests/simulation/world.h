@@ -45,6 +45,10 @@ class SimDatabase final : public db::Database {
   void close() { connection_.reset(); }
   void open();
 
+  // Once the tables are there.
+  void watch_owners();
+  std::string trespass;  // what that found
+
   std::function<bool()> fail_commit = [] { return false; };
   std::int64_t commits = 0;
 
@@ -56,7 +60,7 @@ class SimDatabase final : public db::Database {
 
  private:
   CrashDisk* disk_;
-  std::string node_;
+  std::string node_, at_work_;
   std::deque<std::pair<std::string, std::shared_ptr<db::Job>>> waiting_;
   std::unique_ptr<db::SqliteConnection> connection_;
 };
