@@ -39,7 +39,7 @@ Millis first_look_ms(const std::optional<Expected>& expected, Follow follow) {
   switch (follow) {
     case Follow::webhook: return kBackup;
     case Follow::watch: return expected ? std::max<Millis>(0, expected->low - kWatchSooner) : 0;
-    case Follow::poll: return expected ? std::max<Millis>(kStepMin, expected->low) : kStepUnknown;
+    case Follow::poll: return expected ? std::max(kStepMin, expected->low + step_of(*expected) / 2) : kStepUnknown;
   }
   return kStepUnknown;
 }
@@ -48,7 +48,8 @@ Millis next_look_ms(const std::optional<Expected>& expected, Millis elapsed_ms, 
                     std::optional<int> queue_position, Follow follow) {
   if (follow == Follow::webhook) return kBackup;
   if (queue_position && *queue_position > kFarBackFrom) return kFarBack;
-  if (expected && elapsed_ms < expected->low) return std::max<Millis>(kStepMin, expected->low - elapsed_ms);
+  if (const Millis first = first_look_ms(expected, follow); expected && elapsed_ms < first)
+    return std::max(kStepMin, first - elapsed_ms);
   if (follow == Follow::watch) return kWatchAgain;
   // The longer it takes beyond what was expected, the wider the steps.
   Millis step = expected ? step_of(*expected) : kStepUnknown;
@@ -58,8 +59,7 @@ Millis next_look_ms(const std::optional<Expected>& expected, Millis elapsed_ms, 
 }
 
 bool worth_watching(const std::optional<Expected>& expected, Millis elapsed_ms) {
-  if (!expected) return elapsed_ms < kStuckAfter;
-  return elapsed_ms + kWatchSooner >= expected->low && elapsed_ms < expected->high + kStuckAfter;
+  return elapsed_ms < (expected ? expected->high : 0) + kStuckAfter;
 }
 
 Millis learned_ms(const std::optional<Expected>& expected, Millis unfinished_ms, Millis ended_ms, Follow follow,
@@ -68,6 +68,9 @@ Millis learned_ms(const std::optional<Expected>& expected, Millis unfinished_ms,
   if (unfinished_ms > 0) return follow == Follow::watch ? ended_ms : (unfinished_ms + ended_ms) / 2;
   if (!expected) return ended_ms;
   const Millis known = std::min(ended_ms, expected->low);
+  // A question is best asked when one in five has ended; then two in a row are as rare as a twentieth. A watch that
+  // comes too early costs nothing.
+  if (follow == Follow::poll && early_before == 0) return known;
   return std::max<Millis>({1, known / 4, known - (step_of(*expected) / 2 << std::min(early_before, 10))});
 }
 

@@ -34,12 +34,12 @@ enum class Follow {
   poll,     // by asking again and again
 };
 
-// When to look for the first time, after the submit: when the earliest twentieth of such tasks has ended.
+// When to look for the first time, after the submit: when the first of such tasks end.
 Millis first_look_ms(const std::optional<Expected>& expected, Follow follow);
 // How long after a look that found it unfinished to look again; `elapsed_ms` since the submit, `looks` so far.
 Millis next_look_ms(const std::optional<Expected>& expected, Millis elapsed_ms, int looks,
                     std::optional<int> queue_position, Follow follow);
-// Whether watching is worth a connection now: not before the end can be expected, not for one that is stuck.
+// Whether watching is still worth a connection: not for one that seems stuck.
 bool worth_watching(const std::optional<Expected>& expected, Millis elapsed_ms);
 // What to learn of a task that was seen unfinished at `unfinished_ms` (0 = never) and ended when seen at `ended_ms`.
 // One that had ended before the first look counts as shorter than what was expected, ever more so the more of them
