@@ -94,7 +94,8 @@ bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit) 
 Finished run_program(std::vector<std::string> arguments) {
   TempFolder folder;
   const auto data = std::ranges::find(arguments, "--data-dir");
-  if (data != arguments.end() && data + 1 != arguments.end())
+  const bool named = std::ranges::find(arguments, "--database-url") != arguments.end();
+  if (!named && data != arguments.end() && data + 1 != arguments.end())
     for (std::string& word : database_words(*(data + 1))) arguments.push_back(std::move(word));
   const std::string log = (folder.path() / "output").string();
   const int code = exit_code_of(spawn(arguments, {}, log));
@@ -154,7 +155,8 @@ void ServerProcess::start() {
   std::filesystem::remove(port_file);
   std::vector<std::string> words{"serve", "--port", "0", "--data-dir", folder_.string()};
   words.insert(words.end(), arguments_.begin(), arguments_.end());
-  for (std::string& word : database_words(folder_.string())) words.push_back(std::move(word));
+  if (std::ranges::find(words, "--database-url") == words.end())
+    for (std::string& word : database_words(folder_.string())) words.push_back(std::move(word));
   pid_ = spawn(words, environment_, (folder_ / "log").string());
   const bool answers = eventually([&] {
     const std::string port = read_file(port_file);

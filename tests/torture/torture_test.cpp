@@ -10,6 +10,7 @@
 
 #include "../integration/server_process.h"
 #include "crowd.h"
+#include "support/postgres_server.h"
 
 namespace fluxgate::torture {
 namespace {
@@ -106,6 +107,44 @@ TEST_F(Torture, AFrozenServerAndAStalledUpstreamDelayAndLoseNothing) {
   expect_clean(crowd.judge());
   verify(folder.path());
   EXPECT_EQ(server.stop(), 0) << server.log();
+}
+
+// Three processes on one PostgreSQL and one data folder: any of them is killed or stands still for longer than its
+// lease at any moment, and clients go to any of them with the same keys.
+TEST_F(Torture, ThreeNodesOnOneDatabaseLoseNothing) {
+  const std::uint64_t rounds = from_environment("FLUXGATE_TORTURE_ROUNDS", 5), seed = from_environment("FLUXGATE_TORTURE_SEED", 1);
+  std::mt19937_64 random(seed);
+  TempFolder folder;
+  const std::string url = test::PostgresServer::shared().new_database();
+  SandboxProcess upstream({"--latency", "0.1"});
+  auto arguments = words(upstream);
+  arguments.insert(arguments.end(), {"--database-url", url});
+  std::vector<std::unique_ptr<ServerProcess>> nodes;
+  for (int i = 0; i < 3; ++i) {
+    nodes.push_back(std::make_unique<ServerProcess>(folder.path(), arguments, environment()));
+    nodes.back()->start();
+  }
+  Crowd crowd(nodes[0]->base_url(), kPeople, kCredits, seed, 100 + 15 * rounds);
+  crowd.begin(20);
+  for (std::uint64_t round = 1; round <= rounds && !HasFailure(); ++round) {
+    ServerProcess& victim = *nodes[random() % nodes.size()];
+    crowd.go_to(nodes[random() % nodes.size()]->base_url());
+    std::this_thread::sleep_for(milliseconds(200 + random() % 800));
+    if (round % 3 == 0) {
+      victim.freeze();
+      std::this_thread::sleep_for(milliseconds(11'000));  // longer than the lease: its tasks are taken over
+      victim.thaw();
+    } else {
+      victim.kill();
+      victim.start();
+    }
+  }
+  crowd.go_to(nodes[0]->base_url());
+  crowd.rest();
+  expect_clean(crowd.judge());
+  const auto verified = run_program({"db", "verify", "--data-dir", folder.path().string(), "--database-url", url, "--log-level", "error"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.output;
+  for (auto& node : nodes) EXPECT_EQ(node->stop(), 0) << node->log();
 }
 
 // ---- disks ----
