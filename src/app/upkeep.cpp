@@ -9,6 +9,14 @@ constexpr std::chrono::milliseconds kEvery{30'000};
 constexpr int kAtOnce = 1'000;  // rows per transaction, so that nobody waits for the tidying
 }  // namespace
 
+void forget_what_is_old(db::Tx& tx, Millis now) {
+  tx.exec(
+      "DELETE FROM fg_idempotency WHERE (user_id, endpoint, key) IN "
+      "(SELECT user_id, endpoint, key FROM fg_idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+      {now - kIdempotencyKept, kAtOnce});
+  notify::prune(tx, now - kEventsKept, kAtOnce);
+}
+
 awaitable<void> keep_up(CoroGroup& group, Wakeup& due, db::Database& database, identity::Identity& identity,
                         const Clock& clock) {
   while (!group.stopping()) {
@@ -16,13 +24,7 @@ awaitable<void> keep_up(CoroGroup& group, Wakeup& due, db::Database& database, i
     try {
       co_await identity.flush_activity();
       Millis now = clock.now_ms();
-      co_await database.write([now](db::Tx& tx) {
-        tx.exec(
-            "DELETE FROM fg_idempotency WHERE (user_id, endpoint, key) IN "
-            "(SELECT user_id, endpoint, key FROM fg_idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
-            {now - kIdempotencyKept, kAtOnce});
-        notify::prune(tx, now - kEventsKept, kAtOnce);
-      });
+      co_await database.write([now](db::Tx& tx) { forget_what_is_old(tx, now); });
     } catch (const std::exception& e) {
       log::error("upkeep: {}", e.what());
     }

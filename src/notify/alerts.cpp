@@ -23,16 +23,12 @@ void tell_admins(db::Tx& tx, std::string_view type, const boost::json::value& da
 }  // namespace
 
 bool raise(db::Tx& tx, std::string_view id, std::string_view kind, std::string_view subject, const Text& message, Millis now) {
-  const auto counted = tx.exec(
-      "UPDATE fg_alert SET count = count + 1, last_at = $3, message_en = $4, message_zh = $5 "
-      "WHERE kind = $1 AND subject = $2 AND resolved_at IS NULL",
-      {kind, subject, now, message.en, message.zh});
-  if (counted != 0) return false;
-  const auto raised = tx.exec(
+  const auto count = tx.number(
       "INSERT INTO fg_alert (id, kind, subject, message_en, message_zh, count, raised_at, last_at) "
-      "VALUES ($1, $2, $3, $4, $5, 1, $6, $6) ON CONFLICT DO NOTHING",
+      "VALUES ($1, $2, $3, $4, $5, 1, $6, $6) ON CONFLICT (kind, subject) WHERE resolved_at IS NULL "
+      "DO UPDATE SET count = fg_alert.count + 1, last_at = $6, message_en = $4, message_zh = $5 RETURNING count",
       {id, kind, subject, message.en, message.zh, now});
-  if (raised == 0) return false;  // another node was first
+  if (count != 1) return false;
   tell_admins(tx, "alert.raised",
               boost::json::object{{"id", id}, {"kind", kind}, {"subject", subject},
                                   {"message", {{"en", message.en}, {"zh", message.zh}}}}, now);

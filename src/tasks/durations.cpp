@@ -89,6 +89,9 @@ std::optional<Expected> stored_expectation(db::Tx& tx, const Task& task) {
 }
 
 void add_durations(db::Tx& tx, std::string_view model, std::string_view size, const std::vector<Millis>& fresh, Millis now) {
+  // There before it is locked and read: two nodes that learn of a model for the first time both count.
+  tx.exec("INSERT INTO fg_model_stat (model, size_class, median_ms, samples, recent, updated_at) VALUES ($1, $2, 0, 0, '[]', $3) "
+          "ON CONFLICT (model, size_class) DO NOTHING", {model, size, now});
   auto recent = read_recent(tx, model, size, true);
   recent.insert(recent.end(), fresh.begin(), fresh.end());
   keep_last(recent);

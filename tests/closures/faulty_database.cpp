@@ -1,71 +1,145 @@
 #include "faulty_database.h"
 
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "db/schema.h"
+
 namespace fluxgate::closures {
 namespace {
 
-constexpr std::size_t kParamsMax = 32;
+// A run-time number of parameters as the list that Tx takes.
+constexpr std::size_t kParamsMax = 40;
 
-// Calls `f` with the parameters as the list that Tx takes.
 template <class F, std::size_t... I>
-auto with_list(std::span<const db::Param> params, F&& f, std::index_sequence<I...>) {
-  return f({params[I]...});
+void call_with(std::span<const db::Param> params, const F& f, std::index_sequence<I...>) {
+  f({params[I]...});
 }
-template <std::size_t N = 0, class F>
-auto spread(std::span<const db::Param> params, F&& f) {
-  if constexpr (N <= kParamsMax) {
-    if (params.size() == N) return with_list(params, f, std::make_index_sequence<N>());
-    return spread<N + 1>(params, std::forward<F>(f));
-  } else {
-    throw std::runtime_error("more parameters than this test expects");
-    return f({});
-  }
+template <class F, std::size_t... N>
+void call_with_any(std::span<const db::Param> params, const F& f, std::index_sequence<N...>) {
+  using Call = void (*)(std::span<const db::Param>, const F&);
+  static constexpr std::array<Call, sizeof...(N)> calls{
+      [](std::span<const db::Param> p, const F& g) { call_with(p, g, std::make_index_sequence<N>()); }...};
+  calls.at(params.size())(params, f);
 }
 
-Error refused() { return Error(Errc::conflict, "refused", {"refused", "拒绝"}); }
+std::string row_text(const db::Row& row, std::size_t columns) {
+  std::string text;
+  for (std::size_t i = 0; i < columns; ++i) {
+    const int column = static_cast<int>(i);
+    text += row.is_null(column) ? "NULL|" : fmt::format("{}|", row.text(column));
+  }
+  return text;
+}
 
 }  // namespace
 
-void FaultyTx::count() {
-  if (++statements_ == fail_at_) throw std::runtime_error("planted failure");
+Contents contents_of(db::Database& database) {
+  return database.read_now([](db::Tx& tx) {
+    Contents contents;
+    for (const db::Table& table : db::tables()) {
+      std::string columns;
+      for (const db::Column& column : table.columns) columns += fmt::format("{}\"{}\"", columns.empty() ? "" : ", ", column.name);
+      auto& rows = contents[std::string(table.name)];
+      tx.each(fmt::format("SELECT {} FROM \"{}\"", columns, table.name), {},
+              [&](const db::Row& row) { rows.insert(row_text(row, table.columns.size())); });
+    }
+    return contents;
+  });
 }
 
-std::int64_t FaultyTx::do_exec(std::string_view sql, std::span<const db::Param> params) {
-  count();
-  return spread(params, [&](db::Params list) { return tx_.exec(sql, list); });
+std::string difference(const Contents& before, const Contents& after) {
+  std::string text;
+  for (const auto& [table, rows] : before) {
+    const auto& now = after.at(table);
+    if (rows == now) continue;
+    for (const auto& row : now)
+      if (!rows.contains(row)) text += fmt::format("{} + {}\n", table, row.substr(0, 300));
+    for (const auto& row : rows)
+      if (!now.contains(row)) text += fmt::format("{} - {}\n", table, row.substr(0, 300));
+  }
+  return text;
 }
 
-void FaultyTx::do_query(std::string_view sql, std::span<const db::Param> params,
-                        const std::function<void(const db::Row&)>& on_row) {
-  count();
-  spread(params, [&](db::Params list) { return tx_.each(sql, list, on_row), 0; });
+// Hands statements on, or throws instead.
+class FaultyDatabase::FaultyTx final : public db::Tx {
+ public:
+  FaultyTx(db::Tx& inner, FaultyDatabase& database) : inner_(inner), database_(database) {}
+  db::Dialect dialect() const override { return inner_.dialect(); }
+
+ private:
+  std::int64_t do_exec(std::string_view sql, std::span<const db::Param> params) override {
+    database_.step();
+    std::int64_t changed = 0;
+    call_with_any(params, [&](db::Params list) { changed = inner_.exec(sql, list); }, std::make_index_sequence<kParamsMax>());
+    return changed;
+  }
+  void do_query(std::string_view sql, std::span<const db::Param> params,
+                const std::function<void(const db::Row&)>& on_row) override {
+    database_.step();
+    call_with_any(params, [&](db::Params list) { inner_.each(sql, list, on_row); }, std::make_index_sequence<kParamsMax>());
+  }
+
+  db::Tx& inner_;
+  FaultyDatabase& database_;
+};
+
+void FaultyDatabase::fail_at(int n) {
+  until_failure_ = n;
+  failed_ = false;
+  left_.clear();
+}
+
+void FaultyDatabase::step() {
+  if (const int per_mille = per_mille_; per_mille != 0) {
+    thread_local std::minstd_rand random{std::random_device{}()};
+    if (static_cast<int>(random() % 1'000) < per_mille) {
+      ++failures_;
+      throw db::Failure("this statement fails by chance");
+    }
+  }
+  if (until_failure_ == 0 || --until_failure_ != 0) return;
+  failed_ = true;
+  throw db::Failure("this statement fails on purpose");
 }
 
 void FaultyDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
+  const int until_failure = until_failure_;
+  const bool watched = until_failure != 0;
+  Contents before;
+  if (watched) before = contents_of(*inner_);
   std::exception_ptr error;
   try {
-    auto agreed = real_.write_now([this, job](db::Tx& tx) -> Result<void> {
-      int run = 0;  // a closure that fails among others is run again, and must fail again
-      FaultyTx faulty(tx, fail_at_, run);
-      const bool agreed_to = job->run(faulty);
-      statements_ = std::max(statements_, run);
-      if (agreed_to) return {};
-      return fail(refused());
-    });
-    static_cast<void>(agreed);
+    static_cast<void>(inner_->write_now([this, &job, until_failure](db::Tx& tx) -> Result<void> {
+      until_failure_ = until_failure;  // it fails again when it is run again, as the writer does after a failure
+      FaultyTx faulty(tx, *this);
+      const bool agreed = job->run(faulty);
+      step();
+      if (!agreed) return fail(Errc::conflict, "refused", {"refused", "拒绝"});
+      return {};
+    }));
   } catch (...) {
     error = std::current_exception();
   }
+  if (failed_) until_failure_ = 0;
+  if (watched && failed_) left_ = difference(before, contents_of(*inner_));
   job->finish(error);
 }
 
 void FaultyDatabase::enqueue_read(std::shared_ptr<db::Job> job) {
   std::exception_ptr error;
   try {
-    real_.read_now([&job](db::Tx& tx) { job->run(tx); });
+    inner_->read_now([&job](db::Tx& tx) { job->run(tx); });
   } catch (...) {
     error = std::current_exception();
   }
   job->finish(error);
+}
+
+void FaultyDatabase::run_read(const std::function<void(db::Tx&)>& closure) {
+  inner_->read_now([&closure](db::Tx& tx) { closure(tx); });
 }
 
 }  // namespace fluxgate::closures

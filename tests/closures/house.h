@@ -1,79 +1,132 @@
-// The product's services over one database, as the closures' tests use them, and the closures themselves by name.
+// The whole product on one database, without sockets: every route, the engine (not started), the console. The
+// database is a new one of the engine asked for, behind a FaultyDatabase.
 #pragma once
 
+#include <deque>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
+#include <thread>
 
-#include "identity/identity.h"
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include "api/routes.h"
+#include "credits/ledger.h"
+#include "faulty_database.h"
+#include "identity/console.h"
 #include "net/http_client.h"
-#include "tasks/batches.h"
 #include "tasks/service.h"
+#include "tasks/waiting.h"
 
 namespace fluxgate::closures {
 
-class House {
+inline constexpr const char* kPassword = "correct horse";
+inline constexpr const char* kModel = "fal-ai/flux-1/schnell";
+inline constexpr Credits kOpening = Credits::whole(1'000);
+
+// Moves only when it is told to; from any thread.
+class HouseClock final : public Clock {
  public:
-  House(db::Database& database, const std::filesystem::path& folder);
-  ~House();
-
-  // Tables, an administrator "admin", users "ann" and "bob" with credits, two upstream accounts.
-  static void furnish(db::Database& database);
-
-  template <class T>
-  T run(awaitable<T> work);
-  void run(awaitable<void> work);
-
-  db::Database& database;
-  const Clock& clock = system_clock();
-  boost::asio::io_context io;
-  crypto::Sealer sealer{std::string(32, 'm')};
-  tasks::AccountStore accounts{sealer};
-  std::unique_ptr<tasks::Tasks> tasks;
-  std::unique_ptr<tasks::Batches> batches;
-  std::unique_ptr<identity::Identity> identity;
-  std::unique_ptr<files::Files> files;
+  Millis now_ms() const override { return now_; }
+  void advance(Millis by) { now_ += by; }
 
  private:
-  notify::Hub hub_;
+  std::atomic<Millis> now_ = 1'790'000'000'123;
+};
+
+struct Answer {
+  int status = 0;
+  boost::json::value body;
+  std::string code() const;
+};
+struct Person {
+  std::string id, email, token;
+};
+
+class House {
+ public:
+  explicit House(db::Dialect engine);
+  ~House();
+
+  // As the server would: routed, errors rendered. A closure that failed is a 503. From any thread.
+  Answer send(std::string method, std::string path, const std::string& token = {}, boost::json::value body = nullptr,
+              const std::string& idempotency_key = {});
+  // The first one is an administrator.
+  Person sign_up(const std::string& email);
+  template <class T>
+  T run(awaitable<T> work) {
+    boost::asio::io_context io;
+    auto answer = boost::asio::co_spawn(io, std::move(work), boost::asio::use_future);
+    io.run();
+    return answer.get();
+  }
+  template <class F>
+  auto write(F closure) {
+    return database.write_now(std::move(closure));
+  }
+  template <class F>
+  auto read(F closure) {
+    return database.read_now(std::move(closure));
+  }
+  std::int64_t number(std::string_view sql, db::Params params = {});
+  // What is wrong with the books, one finding a line.
+  std::string audit();
+  identity::Console console();
+
+ private:
+  std::filesystem::path folder_;
+  boost::asio::io_context io_;
+  crypto::Sealer sealer_;
+
+ public:
+  HouseClock clock;
+  FaultyDatabase database;
+  notify::Hub hub;
+  tasks::AccountStore accounts;
+  std::unique_ptr<files::Files> files;
+  std::unique_ptr<catalogue::Holder> catalogue;
+  std::unique_ptr<identity::Identity> identity;
+  std::unique_ptr<tasks::Tasks> tasks;
+  std::unique_ptr<tasks::Batches> batches;
+
+ private:
   tasks::ProgressBoard progress_;
   tasks::AccountHealth health_;
-  tasks::Waiting waiting_{accounts, clock};
+  tasks::Waiting waiting_;
   std::atomic<bool> draining_{false};
-  std::unique_ptr<catalogue::Holder> catalogue_;
   std::unique_ptr<net::HttpClient> client_;
   std::unique_ptr<tasks::Engine> engine_;
+  http::Router router_;
 };
 
-// One thing the product does in a write closure.
-struct Act {
-  std::string name;
-  // Brings the database into the state in which it is done.
-  std::function<void(House&)> before = [](House&) {};
-  // Does it; `i` tells the 64 apart where they shall differ.
-  std::function<void(House&, int i)> act;
-  // What is true when 64 did it at once: a query that counts, and what it must give.
-  std::string query;
-  std::int64_t expected = 0;
-};
-const std::vector<Act>& acts();
+// A new database of its own for a test program.
+std::unique_ptr<db::Database> new_database(db::Dialect engine, const std::filesystem::path& folder);
 
-// ---- templates ----
-
-template <class T>
-T House::run(awaitable<T> work) {
-  std::optional<T> answer;
-  std::exception_ptr error;
-  boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr e, T value) {
-    error = e;
-    if (!e) answer = std::move(value);
-  });
-  io.restart();
-  while (!answer && !error) io.run_one();
-  if (error) std::rethrow_exception(error);
-  return std::move(*answer);
+// Runs f(0) … f(count - 1), all at once; what each of them returned.
+template <class F>
+auto side_by_side(int count, F f) {
+  using R = std::invoke_result_t<F&, int>;
+  std::deque<R> answers(static_cast<std::size_t>(count));  // a vector of bool would share bytes
+  std::vector<std::thread> threads;
+  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
+  std::atomic<int> ready = 0;
+  for (int i = 0; i < count; ++i)
+    threads.emplace_back([&, i] {
+      ++ready;
+      while (ready < count) std::this_thread::yield();
+      try {
+        answers[static_cast<std::size_t>(i)] = f(i);
+      } catch (...) {
+        errors[static_cast<std::size_t>(i)] = std::current_exception();
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  for (const auto& error : errors)
+    if (error) std::rethrow_exception(error);
+  return answers;
 }
+inline constexpr int kSideBySide = 64;
 
 }  // namespace fluxgate::closures
