@@ -1,5 +1,7 @@
 #include "house.h"
 
+#include <fmt/format.h>
+
 #include "../unit/api/fake_request.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -117,6 +119,31 @@ std::string House::audit() {
   std::string text;
   for (const std::string& finding : read([](db::Tx& tx) { return credits::audit(tx); })) text += finding + "\n";
   return text;
+}
+
+tasks::store::Move House::move_to(tasks::TaskState state) const {
+  tasks::store::Move move{.to = state, .now = clock.now_ms()};
+  move.stamp = credits::make_stamp(move.now);
+  return move;
+}
+
+tasks::Task House::brought_to(tasks::Task task, tasks::TaskState state) {
+  using tasks::TaskState;
+  std::vector<TaskState> way;
+  if (state != TaskState::queued) way.push_back(TaskState::submitting);
+  if (state == TaskState::unknown) way.push_back(TaskState::unknown);
+  if (state == TaskState::running || state == TaskState::storing) way.push_back(TaskState::running);
+  if (state == TaskState::storing) way.push_back(TaskState::storing);
+  for (TaskState next : way)
+    write([&, move = move_to(next)](db::Tx& tx) { FLUX_ASSERT(tasks::store::move(tx, task, move)); });
+  return task;
+}
+
+void House::deliver(db::Tx& tx, const tasks::Task& task, int position) {
+  tasks::TaskFile file{.position = position, .file_id = fmt::format("{} of {}", position, task.id), .name = "a.png", .mime = "image/png",
+                       .sha256 = "x"};
+  files->insert(tx, {.id = file.file_id, .user_id = task.user_id, .filename = file.name, .key = "k", .source_type = "flux"}, {});
+  tasks::store::insert_file(tx, task.id, file);
 }
 
 identity::Console House::console() {

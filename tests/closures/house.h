@@ -18,6 +18,7 @@
 #include "identity/console.h"
 #include "net/http_client.h"
 #include "tasks/service.h"
+#include "tasks/task_store.h"
 #include "tasks/waiting.h"
 
 namespace fluxgate::closures {
@@ -73,6 +74,11 @@ class House {
   std::int64_t number(std::string_view sql, db::Params params = {});
   // What is wrong with the books, one finding a line.
   std::string audit();
+  // Brings a claimed task to a state, the way the engine goes. Nothing fails meanwhile.
+  tasks::Task brought_to(tasks::Task task, tasks::TaskState state);
+  tasks::store::Move move_to(tasks::TaskState state) const;
+  // A file for a task that succeeds.
+  void deliver(db::Tx& tx, const tasks::Task& task, int position = 0);
   identity::Console console();
 
  private:

@@ -54,28 +54,6 @@ class SideBySide : public testing::TestWithParam<db::Dialect> {
   std::vector<tasks::Task> claimed(int count, const std::string& node = "node") {
     return house.write([&](db::Tx& tx) { return tasks::claim(tx, {"flux", node, now(), count, {{"environment", 1, 1'000}}}); });
   }
-  tasks::store::Move ending(tasks::TaskState to) {
-    tasks::store::Move move{.to = to, .now = now()};
-    move.stamp = credits::make_stamp(move.now);
-    return move;
-  }
-  // The way the engine goes.
-  tasks::Task brought_to(tasks::Task task, tasks::TaskState state) {
-    using tasks::TaskState;
-    std::vector<TaskState> way;
-    if (state != TaskState::queued) way.push_back(TaskState::submitting);
-    if (state == TaskState::unknown) way.push_back(TaskState::unknown);
-    if (state == TaskState::running || state == TaskState::storing) way.push_back(TaskState::running);
-    if (state == TaskState::storing) way.push_back(TaskState::storing);
-    for (TaskState next : way)
-      EXPECT_TRUE(house.write([&, move = ending(next)](db::Tx& tx) { return tasks::store::move(tx, task, move); }));
-    return task;
-  }
-  void deliver(db::Tx& tx, const tasks::Task& task) {
-    tasks::TaskFile file{.file_id = "file of " + task.id, .name = "a.png", .mime = "image/png", .sha256 = "x"};
-    house.files->insert(tx, {.id = file.file_id, .user_id = task.user_id, .filename = file.name, .key = "k", .source_type = "flux"}, {});
-    tasks::store::insert_file(tx, task.id, file);
-  }
   Millis now() const { return house.clock.now_ms(); }
 
   House house{GetParam()};
@@ -182,6 +160,12 @@ TEST_P(SideBySide, UpstreamAccountsStayWithinTheirNumberAndChangeByRevision) {
   });
   EXPECT_EQ(statuses([&](int i) { return house.send("PUT", path + "/" + id, ann.token, {{"rev", 1}, {"weight", i + 1}}); }),
             (std::map<int, int>{{200, 1}, {409, 63}}));
+  side_by_side(kSideBySide, [&](int) {
+    house.write([&, alert = new_id()](db::Tx& tx) { house.accounts.take_out(tx, id, "no balance", alert, now()); });
+    return 0;
+  });
+  EXPECT_EQ(house.number("SELECT rev FROM fg_upstream_account WHERE id = $1", {id}), 3) << "it is taken out once";
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_alert"), 1);
   EXPECT_EQ(yes([&](int) { return house.send("DELETE", path + "/" + id, ann.token).status == 204; }), 1);
   const auto saved = statuses([&](int i) {
     return house.send("POST", "/api/v1/flux/config", ann.token, {{"api_key", "a-key"}, {"timeout", 100 + i}, {"default_model", kModel}});
@@ -292,7 +276,7 @@ TEST_P(SideBySide, AClaimPassesOverATaskThatIsJustBeingCancelled) {
   const auto ids = submitted(ann, 2);
   std::atomic<bool> cancelled = false, claimed_one = false;
   std::thread cancel([&] {
-    house.write([&, move = ending(tasks::TaskState::cancelled)](db::Tx& tx) {
+    house.write([&, move = house.move_to(tasks::TaskState::cancelled)](db::Tx& tx) {
       auto task = *tasks::store::find(tx, ids.front(), "");
       EXPECT_TRUE(tasks::store::move(tx, task, move));
       cancelled = true;
@@ -314,13 +298,15 @@ TEST_P(SideBySide, EachTransitionIsMadeOnce) {
   for (const auto& [from, to] : tasks::kTaskMoves) {
     SCOPED_TRACE(fmt::format("{} to {}", name(from), name(to)));
     submitted(ann, 1);
-    const tasks::Task before = brought_to(claimed(1).front(), from);
+    const tasks::Task before = house.brought_to(claimed(1).front(), from);
     EXPECT_EQ(yes([&, target = to](int) {
-      return house.write([&, move = ending(target), attempt = new_id()](db::Tx& tx) {
+      auto move = house.move_to(target);
+      if (target == tasks::TaskState::succeeded) move.captured = Credits::thousandths(before.quote.in_thousandths() / 2);
+      return house.write([&, move, attempt = new_id()](db::Tx& tx) {
         tasks::Task after = before;
         if (!tasks::store::move(tx, after, move)) return false;
         tasks::store::insert_attempt(tx, {.id = attempt, .task_id = after.id, .account_id = "a"});
-        if (target == tasks::TaskState::succeeded) deliver(tx, after);
+        if (target == tasks::TaskState::succeeded) house.deliver(tx, after);
         return true;
       });
     }), 1);
@@ -337,15 +323,45 @@ TEST_P(SideBySide, DifferentEndsOfOneTaskExcludeEachOther) {
   const Person ann = house.sign_up("ann@example.org");
   submitted(ann, 16);
   std::vector<tasks::Task> running;
-  for (auto& task : claimed(16)) running.push_back(brought_to(std::move(task), TaskState::running));
+  for (auto& task : claimed(16)) running.push_back(house.brought_to(std::move(task), TaskState::running));
   EXPECT_EQ(yes([&](int i) {
     const tasks::Task before = running[static_cast<std::size_t>(i / 4)];
-    return house.write([&, move = ending(i % 2 == 0 ? TaskState::failed : TaskState::cancelled)](db::Tx& tx) {
+    return house.write([&, move = house.move_to(i % 2 == 0 ? TaskState::failed : TaskState::cancelled)](db::Tx& tx) {
       tasks::Task after = before;
       return tasks::store::move(tx, after, move);
     });
   }), 16);
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_credit_entry WHERE kind = 'release'"), 16);
+}
+
+TEST_P(SideBySide, WhatRunsIsAskedToStopAndWhatIsGivenBackIsFree) {
+  const Person ann = house.sign_up("ann@example.org");
+  const auto ids = submitted(ann, 2);
+  auto tasks = claimed(2);
+  const auto running = house.brought_to(tasks.at(0), tasks::TaskState::running);
+  EXPECT_EQ(statuses([&](int) { return house.send("DELETE", "/api/v1/flux/task/" + running.id, ann.token); }), (std::map<int, int>{{200, 64}}));
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task WHERE cancel_requested_at IS NOT NULL AND status = 'running'"), 1);
+  EXPECT_EQ(yes([&](int) {
+    return house.write([&](db::Tx& tx) { return tasks::give_back(tx, tasks.at(1), now(), now()); });
+  }), 1);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task WHERE owner IS NULL AND account_id IS NULL"), 1);
+}
+
+TEST_P(SideBySide, AttemptsAndFilesOfOneTaskAreAllKept) {
+  const Person ann = house.sign_up("ann@example.org");
+  submitted(ann, 1);
+  const auto task = house.brought_to(claimed(1).front(), tasks::TaskState::storing);
+  side_by_side(kSideBySide, [&](int i) {
+    house.write([&, id = fmt::format("attempt {}", i)](db::Tx& tx) {
+      tasks::store::insert_attempt(tx, {.id = id, .task_id = task.id, .number = i, .account_id = "a"});
+      tasks::store::accept_attempt(tx, id, {{"id", i}}, now());
+      tasks::store::finish_attempt(tx, id, "done", now());
+      house.deliver(tx, task, i);
+    });
+    return 0;
+  });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task_attempt WHERE outcome = 'done'"), 64);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task_file f JOIN generated_files g ON g.id = f.file_id"), 64);
 }
 
 TEST_P(SideBySide, ABatchEndsOnceWithItsLastTaskWhoeverThatIs) {
@@ -358,7 +374,7 @@ TEST_P(SideBySide, ABatchEndsOnceWithItsLastTaskWhoeverThatIs) {
   ASSERT_EQ(list.size(), 64u);
   EXPECT_EQ(yes([&](int i) {
     const tasks::Task before = list[static_cast<std::size_t>(i)];
-    return house.write([&, move = ending(TaskState::failed)](db::Tx& tx) {
+    return house.write([&, move = house.move_to(TaskState::failed)](db::Tx& tx) {
       tasks::Task after = before;
       return tasks::store::move(tx, after, move);
     });

@@ -213,6 +213,29 @@ TEST_P(Statements, OfTasksAndBatches) {
   closure_fails("a lease that ends", [&](db::Tx& tx) { tasks::store::end_lease(tx, "n2"); });
 }
 
+TEST_P(Statements, OfEveryTransition) {
+  using tasks::TaskState;
+  const Person ann = house.sign_up("ann@example.org");
+  for (const auto& [from, to] : tasks::kTaskMoves) {
+    submitted(ann, fmt::format("{} {}", name(from), name(to)));
+    const auto claimed = house.write([&](db::Tx& tx) { return tasks::claim(tx, {"flux", "n", now(), 1, {{"environment", 1, 99}}}); });
+    const auto before = house.brought_to(claimed.at(0), from);
+    closure_fails(fmt::format("{} to {}", name(from), name(to)),
+                  [&, target = to, attempt = new_id(), move = house.move_to(to)](db::Tx& tx) {
+                    tasks::Task after = before;
+                    EXPECT_TRUE(tasks::store::move(tx, after, move));
+                    tasks::store::insert_attempt(tx, {.id = attempt, .task_id = after.id, .account_id = "a"});
+                    tasks::store::accept_attempt(tx, attempt, {{"id", 1}}, now());
+                    tasks::store::finish_attempt(tx, attempt, "done", now());
+                    if (target == TaskState::succeeded) house.deliver(tx, after);
+                  });
+    if (to == TaskState::queued) house.send("DELETE", "/api/v1/flux/task/" + before.id, ann.token);
+  }
+  submitted(ann, "given back");
+  const auto claimed = house.write([&](db::Tx& tx) { return tasks::claim(tx, {"flux", "n", now(), 1, {{"environment", 1, 99}}}); });
+  closure_fails("given back", [&](db::Tx& tx) { EXPECT_TRUE(tasks::give_back(tx, claimed.at(0), now(), now())); });
+}
+
 TEST_P(Statements, OfFilesAndOfTidying) {
   const Person ann = house.sign_up("ann@example.org");
   submitted(ann, "an event, a key");
