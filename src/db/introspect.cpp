@@ -1,0 +1,73 @@
+#include "db/introspect.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace fluxgate::db {
+namespace {
+
+bool is_sqlite(Tx& tx) { return tx.dialect() == Dialect::sqlite; }
+
+std::string upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
+
+std::string quoted(std::string_view name) {
+  std::string text = "\"";
+  for (char c : name) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return text + "\"";
+}
+
+Kind kind_of(Tx& tx, std::string_view name) {
+  // SQLite compares names without case.
+  auto type = is_sqlite(tx) ? tx.first("SELECT type FROM sqlite_master WHERE type IN ('table', 'view') AND name = $1 COLLATE NOCASE",
+                                       {name}, [](const Row& row) { return row.str(0); })
+                            : tx.first("SELECT CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END FROM pg_class c "
+                                       "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() "
+                                       "AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relname = $1",
+                                       {name}, [](const Row& row) { return row.str(0); });
+  if (!type) return Kind::none;
+  return *type == "view" ? Kind::view : Kind::table;
+}
+
+std::vector<FoundColumn> columns_of(Tx& tx, std::string_view table) {
+  const std::string_view sql =
+      is_sqlite(tx) ? "SELECT name, type, \"notnull\" FROM pragma_table_info($1) ORDER BY cid"
+                    : "SELECT a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 1 ELSE 0 END "
+                      "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+                      "WHERE n.nspname = current_schema() AND c.relname = $1 AND c.relkind IN ('r', 'p', 'f', 'v', 'm') "
+                      "AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+  return tx.all(sql, {table}, [](const Row& row) { return FoundColumn{row.str(0), upper(row.str(1)), row.flag(2)}; });
+}
+
+bool has_column(Tx& tx, std::string_view table, std::string_view column) {
+  return std::ranges::any_of(columns_of(tx, table), [&](const FoundColumn& found) { return found.name == column; });
+}
+
+std::vector<std::string> table_names(Tx& tx) {
+  const std::string_view sql =
+      is_sqlite(tx) ? "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+                    : "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                      "WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'f') ORDER BY c.relname";
+  return tx.all(sql, {}, [](const Row& row) { return row.str(0); });
+}
+
+bool has_index(Tx& tx, std::string_view index) {
+  return tx.number(is_sqlite(tx) ? "SELECT COUNT(*) FROM sqlite_master WHERE type = 'index' AND name = $1 COLLATE NOCASE"
+                                 : "SELECT COUNT(*) FROM pg_indexes WHERE schemaname = current_schema() AND indexname = $1",
+                   {index}) != 0;
+}
+
+std::string view_sql(Tx& tx, std::string_view view) {
+  return tx.first(is_sqlite(tx) ? "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = $1 COLLATE NOCASE"
+                                : "SELECT COALESCE(obj_description(c.oid, 'pg_class'), '') FROM pg_class c "
+                                  "JOIN pg_namespace n ON n.oid = c.relnamespace "
+                                  "WHERE n.nspname = current_schema() AND c.relkind = 'v' AND c.relname = $1",
+                  {view}, [](const Row& row) { return row.str(0); })
+      .value_or("");
+}
+
+}  // namespace fluxgate::db
