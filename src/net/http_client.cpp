@@ -120,6 +120,7 @@ std::string_view to_string(Failure::Kind kind) {
     case bad_url: return "bad_url";
     case cancelled: return "cancelled";
     case sink: return "sink";
+    case source: return "source";
   }
   return "closed";
 }

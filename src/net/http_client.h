@@ -14,6 +14,8 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,8 +28,11 @@ struct Failure {
   enum class Sent { no, maybe };
   // refused: the guard forbids the URL or the address (user URLs). too_large: the answer broke max_body,
   // or its head 128 KiB. bad_url: nothing that could be sent, or a redirect that leads nowhere or too far.
-  // sink: sink or on_head said stop. cancelled: by the caller, or the client was destroyed.
-  enum class Kind { refused, resolve, connect, tls, timeout, closed, too_large, bad_url, cancelled, sink };
+  // sink: sink or on_head said stop. source: the upload's reader failed. cancelled: by the caller, or the
+  // client was destroyed.
+  enum class Kind {
+    refused, resolve, connect, tls, timeout, closed, too_large, bad_url, cancelled, sink, source
+  };
   Kind kind = Kind::closed;
   Sent sent = Sent::maybe;
   std::string detail;  // for the log; names the origin, never path, query or headers
@@ -35,6 +40,14 @@ struct Failure {
 
 // The kind's name, for logs and metrics.
 std::string_view to_string(Failure::Kind kind);
+
+// A request body that is read while it is sent, instead of being held.
+struct Upload {
+  std::uint64_t size = 0;  // sent as Content-Length
+  // Fills `into` from `offset` and says how many bytes; fewer only at the end; nullopt ends the call. Offsets
+  // ascend, but go back to 0 when the body has to be sent again. Runs on the client's thread, as sinks do.
+  std::function<std::optional<std::size_t>(std::uint64_t offset, std::span<char> into)> read;
+};
 
 struct CallOptions {
   std::chrono::milliseconds connect_timeout{10'000};  // name, connection and TLS together
@@ -52,6 +65,8 @@ struct CallOptions {
   bool guarded = false;
   // Origins an admin configured ("https://host:port"): a guarded call treats them as not guarded.
   std::vector<std::string> exempt_origins = {};
+  // The body, in place of HttpRequest::body. Not for redirects that turn into GET.
+  std::optional<Upload> upload = {};
   // Called with each piece of a 2xx answer's body instead of collecting it; false stops the call
   // (Kind::sink). Runs on the client's thread, must not block for long, start a call or destroy the
   // client; what it throws is thrown by call(). Other answers' bodies are collected up to 64 KiB and

@@ -129,7 +129,14 @@ void Transfer::configure_method() {
     curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
     return;
   }
-  if (has_body || request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH") {
+  if (options_.upload) {
+    curl_easy_setopt(easy_, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(options_.upload->size));
+    curl_easy_setopt(easy_, CURLOPT_READFUNCTION, &Transfer::on_upload);
+    curl_easy_setopt(easy_, CURLOPT_READDATA, this);
+    curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &Transfer::on_rewind);
+    curl_easy_setopt(easy_, CURLOPT_SEEKDATA, this);
+  } else if (has_body || request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH") {
     curl_easy_setopt(easy_, CURLOPT_POST, 1L);
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request_.body.c_str());
@@ -226,6 +233,39 @@ std::size_t Transfer::on_body(char* data, std::size_t one, std::size_t size, voi
   auto& transfer = *static_cast<Transfer*>(self);
   const bool taken = transfer.shielded([&] { return transfer.take_body({data, one * size}); });
   return taken ? one * size : CURL_WRITEFUNC_ERROR;
+}
+
+std::size_t Transfer::on_upload(char* into, std::size_t one, std::size_t size, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  std::size_t given = CURL_READFUNC_ABORT;
+  transfer.shielded([&] {
+    given = transfer.give_body({into, one * size});
+    return true;
+  });
+  return given;
+}
+
+// curl sends the body from its start again on a connection that replaces one that died while idle.
+int Transfer::on_rewind(void* self, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_FAIL;
+  static_cast<Transfer*>(self)->upload_read_ = static_cast<std::uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
+}
+
+// ---- the request's body ----
+
+std::size_t Transfer::give_body(std::span<char> into) {
+  const Upload& upload = *options_.upload;
+  const std::uint64_t left = upload.size - upload_read_;
+  if (left == 0) return 0;
+  into = into.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, into.size())));
+  const auto given = upload.read(upload_read_, into);
+  if (!given || *given == 0 || *given > into.size()) {
+    stop_ = Stop::source;
+    return CURL_READFUNC_ABORT;
+  }
+  upload_read_ += *given;
+  return *given;
 }
 
 // ---- the answer ----
@@ -374,6 +414,7 @@ Reply Transfer::result() {
     case Stop::too_large:
       return std::unexpected(failure(Kind::too_large, "the answer is larger than allowed"));
     case Stop::sink: return std::unexpected(failure(Kind::sink, "the receiver stopped the call"));
+    case Stop::source: return std::unexpected(failure(Kind::source, "the body could not be read"));
     case Stop::cut: return std::move(response_);
     case Stop::none: break;
   }

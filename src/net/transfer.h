@@ -39,7 +39,7 @@ class Transfer final : public Waiter {
   awaitable<Reply> run(std::optional<TimePoint> deadline);
 
  private:
-  enum class Stop { none, refused, too_large, sink, cut, thrown };
+  enum class Stop { none, refused, too_large, sink, source, cut, thrown };
   static constexpr std::size_t kHeadBytesMax = 128 * 1024;
   static constexpr std::size_t kErrorBodyMax = 64 * 1024;
 
@@ -53,11 +53,14 @@ class Transfer final : public Waiter {
   static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
   static int before_request(void* self, char* address, char* local, int port, int local_port);
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
+  static std::size_t on_upload(char* into, std::size_t one, std::size_t size, void* self);
+  static int on_rewind(void* self, curl_off_t offset, int origin);
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
 
   bool take_header(std::string_view line);
   bool take_head();
   bool take_body(std::string_view piece);
+  std::size_t give_body(std::span<char> into);
   bool stop(Stop why);
   template <class Receiver>
   bool shielded(Receiver receiver);
@@ -85,7 +88,8 @@ class Transfer final : public Waiter {
   std::optional<CURLcode> ended_;
   int requests_begun_ = 0;
   TimePoint last_byte_{};
-  curl_off_t uploaded_ = 0;
+  curl_off_t uploaded_ = 0;        // bytes that curl has counted as sent
+  std::uint64_t upload_read_ = 0;  // bytes taken from the upload's reader
   Stop stop_ = Stop::none;
   std::exception_ptr thrown_;  // by sink or on_head; must not pass through curl's frames
   std::string refused_address_;

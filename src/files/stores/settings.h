@@ -30,19 +30,26 @@ struct LocalSettings {
   std::string directory;  // absolute; created if missing
 };
 
+// How links for people are made.
+enum class Links {
+  signed_,              // a signature that covers the host
+  signed_without_host,  // for a CDN that changes Host on its way to the store (COS only)
+  plain,                // none: a public bucket, or a CDN with rules of its own
+};
+
 // spec: storage-cos part A.
 struct CosSettings {
   std::string bucket;  // "<name>-<APPID>"
   std::string region;  // "ap-guangzhou"
   Credentials credentials;
   std::string prefix = {};         // before every key: "fluxgate/"
-  std::string domain = {};         // a custom origin domain instead of the bucket's own host
+  std::string endpoint = {};       // origin of a custom origin domain: "https://img.example.com"; "" = the
+                                   // bucket's own host, with the backup host as the last attempt
   bool accelerate = false;         // the global acceleration host; must be switched on for the bucket
-  std::string link_domain = {};    // for links shown to people (custom or CDN domain); "" = the same host
-  bool sign_host = true;           // false: links through a CDN that changes Host on its way
+  std::string link_base = {};      // origin of links shown to people (custom or CDN domain); "" = the endpoint
+  Links links = Links::signed_;
   std::string acl = {};            // "", private, public-read; "" = the bucket's
   std::string storage_class = {};  // "" = STANDARD; archive classes are refused, reads need a restore there
-  std::string endpoint = {};       // "http://127.0.0.1:9000" in place of https://<host>; the Host stays
 };
 
 enum class Addressing { automatic, virtual_host, path };
@@ -57,8 +64,8 @@ struct S3Settings {
   std::string prefix = {};
   Addressing addressing = Addressing::automatic;  // path for IP addresses, localhost, ports, dotted buckets
   Payload payload = Payload::automatic;           // signed over plain HTTP
+  std::string link_base = {};                     // links are this + "/" + key, and plain
   std::string acl = {}, storage_class = {};       // sent when set
-  std::string public_base_url = {};               // links are this + key, unsigned: a public bucket or a CDN
 };
 
 using StoreSettings = std::variant<LocalSettings, CosSettings, S3Settings>;
