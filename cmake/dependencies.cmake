@@ -17,5 +17,6 @@ pkg_check_modules(CRYPT REQUIRED IMPORTED_TARGET libcrypt)
 pkg_check_modules(VIPS REQUIRED IMPORTED_TARGET vips)
 # Its -pthread would differ from the flags of the precompiled header; Threads::Threads links what is needed.
 set_property(TARGET PkgConfig::VIPS PROPERTY INTERFACE_COMPILE_OPTIONS "")
+pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
 pkg_check_modules(JWT REQUIRED IMPORTED_TARGET libjwt)
 pkg_check_modules(BROTLI REQUIRED IMPORTED_TARGET libbrotlienc)

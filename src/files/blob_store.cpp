@@ -157,8 +157,12 @@ std::string BlobStore::path_of(std::string_view key) const {
   return is_key(key) ? directory_ + "/" + std::string(key) : std::string();
 }
 
-std::string BlobStore::thumbnail_path(std::string_view sha256, int side) const {
-  return fmt::format("{}/thumbs/{}/{}.webp", directory_, side, sha256);
+std::string BlobStore::thumbnail_path(std::string_view sha256, int side, std::string_view extension) const {
+  return fmt::format("{}/thumbs/{}/{}.{}", directory_, side, sha256, extension);
+}
+
+std::string BlobStore::poster_path(std::string_view sha256) const {
+  return fmt::format("{}/thumbs/poster/{}.webp", directory_, sha256);
 }
 
 void BlobStore::sweep() const {

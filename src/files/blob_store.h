@@ -57,7 +57,8 @@ class BlobStore {
   // Absolute path of a key; "" when `key` has not a key's form (it comes from a database that others
   // may have written).
   std::string path_of(std::string_view key) const;
-  std::string thumbnail_path(std::string_view sha256, int side) const;
+  std::string thumbnail_path(std::string_view sha256, int side, std::string_view extension) const;
+  std::string poster_path(std::string_view sha256) const;
 
   // Removes staged files that nobody has written to for an hour: what a crash left. Younger ones may
   // belong to another node on the same directory.

@@ -19,6 +19,7 @@
 #include "base/coro.h"
 #include "base/result.h"
 #include "db/database.h"
+#include "files/imaging.h"
 
 namespace fluxgate::files {
 
@@ -29,8 +30,9 @@ struct Stored {
   std::string sha256;            // hex
   std::uint64_t size = 0;
   std::string mime;              // by content: image/png, image/jpeg, image/webp, …
-  int width = 0, height = 0;
-  std::string dominant_color;    // "#rrggbb"
+  int width = 0, height = 0;     // of films: of their picture
+  Millis duration_ms = 0;        // of films and sounds; 0 when unknown
+  std::string dominant_color;    // "#rrggbb"; of films: of their first picture
   std::string thumbhash;         // base64
 };
 
@@ -38,6 +40,10 @@ enum class Purpose {
   result,  // from an upstream: kept byte for byte
   upload,  // from a user: checked and written anew, upright, sRGB, without metadata (EXIF, GPS); the first
            // frame of animations; GIF becomes PNG, AVIF and HEIC become JPEG
+  // Also from users, kept byte for byte once a decoder has read their beginning:
+  video_upload,  // MP4 and QuickTime
+  audio_upload,  // MP3, WAV, M4A and AAC
+  media_upload,  // a picture, a video or a sound, each by its own rules
 };
 
 // One file on its way in. Destroyed before finish(): the bytes are gone, nothing was published.
@@ -49,7 +55,8 @@ class Incoming {
   // the disk refuses. After an error every call gives that error.
   virtual Result<void> write(std::string_view piece) = 0;
   // Publishes the object (fsync, rename) and inspects it. Once. Besides the errors of write(): invalid
-  // (empty_file; of uploads also broken_image, too_many_pixels, picture_too_slow) and, for uploads when
+  // (empty_file; of uploads also broken_image, too_many_pixels, too_many_frames, picture_too_slow, broken_video,
+  // broken_sound, video_too_slow) and, for uploads when
   // too many are under way, too_many_requests (media_busy). Results wait instead. The object may be
   // destroyed while its finish() is awaited.
   virtual awaitable<Result<Stored>> finish() = 0;
@@ -65,10 +72,13 @@ struct FileRow {
 struct Options {
   std::string directory;                       // DATA_DIR/files
   std::string link_secret;                     // 32 bytes
-  std::uint64_t upload_limit = 10 * 1024 * 1024;
+  std::uint64_t upload_limit = 10 * 1024 * 1024;  // of a picture
+  std::uint64_t video_limit = 100 * 1024 * 1024;
+  std::uint64_t audio_limit = 5 * 1024 * 1024;
   std::uint64_t result_limit = 512ull * 1024 * 1024;
   std::vector<std::string> own_origins = {};   // absolute links on these are ours: "https://media.example"
   std::int64_t max_pixels = 100'000'000;
+  int max_frames = 1'000;  // of an animation
   Millis link_lifetime_ms = 7ll * 24 * 3600 * 1000;
   int media_threads = 1;  // that decode
   int media_queue = 256;  // uploads and previews beyond it are turned away
@@ -79,6 +89,8 @@ class Files {
   virtual ~Files() = default;
 
   virtual std::unique_ptr<Incoming> begin(Purpose purpose) = 0;
+  // The most bytes a file for that purpose may have.
+  virtual std::uint64_t limit_of(Purpose purpose) const = 0;
 
   // "/files/{id}/{name}?e=…&s=…": a GET without a token works until it expires; the expiry is rounded so
   // that the same link is given for a while and caches hold.
@@ -95,10 +107,11 @@ class Files {
 
   // Absolute path of a stored object, for sending it; "" for what is no key.
   virtual std::string path_of(std::string_view key) const = 0;
-  // Path of a WebP preview whose longer side is at most `side` (320, 640, 1280), made on first use, once.
-  // not_found; unsupported_media (no_preview: films); invalid (thumbnail_side, broken_image, …);
-  // too_many_requests (media_busy).
-  virtual awaitable<Result<std::string>> thumbnail_path(std::string_view key, int side) = 0;
+  // Path of a preview whose longer side is at most `side` (320, 640, 1280), made on first use, once; of films
+  // it shows their first picture. not_found; unsupported_media (no_preview: sounds); invalid (thumbnail_side,
+  // broken_image, broken_video, …); too_many_requests (media_busy).
+  virtual awaitable<Result<std::string>> thumbnail_path(std::string_view key, int side,
+                                                        PreviewFormat format = PreviewFormat::webp) = 0;
   // The whole object as a data URI, for upstreams that must be given the bytes (bounded).
   virtual awaitable<Result<std::string>> data_uri(std::string_view key, std::uint64_t limit) = 0;
 

@@ -88,6 +88,13 @@ Result<Image> open_image(const std::string& path, Format format, VipsAccess acce
   if (!loader || vips_call(loader, path.c_str(), &image, "access", access, "fail_on", fail_on, nullptr) != 0)
     return broken();
   Image opened(image);
+  if (const int frames = vips_image_get_n_pages(image); frames > limits.max_frames)
+    return std::unexpected(
+        Error(Errc::invalid, "too_many_frames",
+              {fmt::format("The animation has {} frames; at most {} are taken.", frames, limits.max_frames),
+               fmt::format("动图有 {} 帧，最多允许 {} 帧。", frames, limits.max_frames)})
+            .with("frames", frames)
+            .with("limit", limits.max_frames));
   const std::int64_t pixels = std::int64_t{vips_image_get_width(image)} * vips_image_get_height(image);
   if (pixels <= limits.max_pixels) return opened;
   return std::unexpected(
@@ -265,10 +272,32 @@ Result<Format> clean_image(const std::string& from, Format format, const std::st
 }
 
 Result<void> make_thumbnail(const std::string& from, Format format, const std::string& to, int side,
-                            const DecodeLimits& limits) {
+                            PreviewFormat as, const DecodeLimits& limits) {
   FLUX_TRY(small, shrink(from, format, side, limits));
   const Deadline deadline(small.get(), limits.max_seconds);
-  if (vips_webpsave(small.get(), to.c_str(), "Q", 80, "strip", TRUE, nullptr) != 0) return deadline.failure();
+  // AVIF at effort 0: a third smaller than WebP for about the same time.
+  const int saved = as == PreviewFormat::avif
+                        ? vips_heifsave(small.get(), to.c_str(), "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1,
+                                        "Q", 60, "effort", 0, "bitdepth", 8, "strip", TRUE, nullptr)
+                        : vips_webpsave(small.get(), to.c_str(), "Q", 80, "strip", TRUE, nullptr);
+  if (saved != 0) return deadline.failure();
+  return {};
+}
+
+Result<void> write_poster(const RgbPicture& picture, const std::string& to) {
+  initialise();
+  Image image(vips_image_new_from_memory(picture.rows.data(), picture.rows.size(), picture.width, picture.height, 3,
+                                         VIPS_FORMAT_UCHAR));
+  if (!image) return broken();
+  const auto upright = [&](VipsImage* in, VipsImage** out) {
+    return vips_rot(in, out, static_cast<VipsAngle>(picture.turns), nullptr);
+  };
+  const auto named = [](VipsImage* in, VipsImage** out) {
+    return vips_copy(in, out, "interpretation", VIPS_INTERPRETATION_sRGB, nullptr);
+  };
+  if (!apply(image, named) || !apply(image, upright) ||
+      vips_webpsave(image.get(), to.c_str(), "Q", 90, "strip", TRUE, nullptr) != 0)
+    return broken();
   return {};
 }
 

@@ -19,6 +19,7 @@ void release_imaging_thread();
 struct DecodeLimits {
   std::int64_t max_pixels = 100'000'000;  // inclusive
   int max_seconds = 20;  // per evaluation; a progressive JPEG may overrun it by one pass
+  int max_frames = 1'000;  // of an animation, inclusive; only the first is ever decoded
 };
 
 struct ImageFacts {
@@ -27,8 +28,17 @@ struct ImageFacts {
   std::string thumbhash;       // base64
 };
 
+// Rows of red, green, blue without gaps, and the clockwise quarter turns that bring them upright.
+struct RgbPicture {
+  int width = 0, height = 0;
+  std::string rows;
+  int turns = 0;
+};
+
+enum class PreviewFormat { webp, avif };
+
 // Size, colour and ThumbHash. Errors: Errc::invalid, codes broken_image,
-// too_many_pixels and picture_too_slow.
+// too_many_pixels, too_many_frames and picture_too_slow.
 Result<ImageFacts> inspect_image(const std::string& path, Format format, const DecodeLimits& limits);
 
 // Writes a picture from a user anew: upright, sRGB, 8 bits, without any metadata (EXIF, GPS, XMP, ICC,
@@ -38,8 +48,11 @@ Result<ImageFacts> inspect_image(const std::string& path, Format format, const D
 Result<Format> clean_image(const std::string& from, Format format, const std::string& to,
                            const DecodeLimits& limits);
 
-// A WebP whose longer side is at most `side` pixels, never larger than the original.
+// A WebP or AVIF whose longer side is at most `side` pixels, never larger than the original.
 Result<void> make_thumbnail(const std::string& from, Format format, const std::string& to, int side,
-                            const DecodeLimits& limits);
+                            PreviewFormat as, const DecodeLimits& limits);
+
+// A film's first picture, upright, as the WebP that its thumbnails are made from.
+Result<void> write_poster(const RgbPicture& picture, const std::string& to);
 
 }  // namespace fluxgate::files

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "files/blob_store.h"
+#include "files/film.h"
 #include "files/files.h"
 #include "files/imaging.h"
 #include "files/links.h"
@@ -20,23 +21,55 @@ namespace {
 // They sleep in fsync; many that wait together share one commit of the file system's journal.
 constexpr int kDiskThreads = 8;
 
+// What each purpose takes, and the words of its refusal.
+struct Taken {
+  Purpose purpose;
+  std::string_view code;
+  bool (*accepts)(Format);
+  Text words;
+};
+const Taken& taken_for(Purpose purpose) {
+  static const Taken kTaken[] = {
+      {Purpose::result, "unsupported_image", [](Format f) { return is_picture(f) || is_film(f); },
+       {"Only pictures and videos are taken", "只接受图片和视频"}},
+      {Purpose::upload, "unsupported_image", is_picture,
+       {"Only PNG, JPEG, WebP, GIF, AVIF and HEIC pictures are taken", "只接受 PNG、JPEG、WebP、GIF、AVIF 和 HEIC 图片"}},
+      {Purpose::video_upload, "unsupported_video", [](Format f) { return is_film(f) && f != Format::webm; },
+       {"Only MP4 and QuickTime videos are taken", "只接受 MP4 和 MOV 视频"}},
+      {Purpose::audio_upload, "unsupported_audio", is_sound,
+       {"Only MP3, WAV, M4A and AAC sounds are taken", "只接受 MP3、WAV、M4A 和 AAC 音频"}},
+      {Purpose::media_upload, "unsupported_media",
+       [](Format f) { return is_picture(f) || (is_film(f) && f != Format::webm) || is_sound(f); },
+       {"Only pictures (PNG, JPEG, WebP, GIF, AVIF, HEIC), videos (MP4, QuickTime) and sounds (MP3, WAV, M4A, AAC) are "
+        "taken",
+        "只接受图片（PNG、JPEG、WebP、GIF、AVIF、HEIC）、视频（MP4、MOV）和音频（MP3、WAV、M4A、AAC）"}},
+  };
+  return *std::ranges::find(kTaken, purpose, &Taken::purpose);
+}
+
 Result<void> check_format(Format format, Purpose purpose) {
-  if (is_picture(format) || (purpose == Purpose::result && is_film(format))) return {};
+  const Taken& taken = taken_for(purpose);
+  if (taken.accepts(format)) return {};
   const Text& name = name_of(format);
   if (format == Format::empty) return fail(Errc::invalid, "empty_file", {"The file is empty.", "文件为空。"});
-  Text message{
-      fmt::format("Only PNG, JPEG, WebP, GIF, AVIF and HEIC pictures are taken; this is {}.", name.en),
-      fmt::format("只接受 PNG、JPEG、WebP、GIF、AVIF 和 HEIC 图片，收到的是{}。", name.zh)};
-  return fail(Error(Errc::unsupported_media, "unsupported_image", std::move(message))
+  Text message{fmt::format("{}; this is {}.", taken.words.en, name.en),
+               fmt::format("{}，收到的是{}。", taken.words.zh, name.zh)};
+  return fail(Error(Errc::unsupported_media, std::string(taken.code), std::move(message))
                   .with("received", boost::json::string(mime_of(format))));
 }
 
 Format format_of(std::string_view key) {
+  using enum Format;
   const std::string_view extension = key.substr(key.rfind('.') + 1);
-  for (const auto format : {Format::png, Format::jpeg, Format::webp, Format::gif, Format::avif, Format::heic,
-                            Format::mp4, Format::webm})
+  for (const auto format : {png, jpeg, webp, gif, avif, heic, mp4, quicktime, webm, mp3, wav, m4a, aac})
     if (extension_of(format) == extension) return format;
-  return Format::unknown;
+  return unknown;
+}
+
+// The most bytes a file of that format may have.
+std::uint64_t limit_for(const Options& options, Format format, Purpose purpose) {
+  if (purpose == Purpose::result) return options.result_limit;
+  return is_film(format) ? options.video_limit : is_sound(format) ? options.audio_limit : options.upload_limit;
 }
 
 // What an incoming file needs on its way into the store. All of it outlives the coroutines that use it.
@@ -51,10 +84,23 @@ struct Workshop {
 struct Piece {
   std::unique_ptr<Staged> staged;
   Format format = Format::unknown;
+  std::optional<FilmFacts> film;  // of an upload, which was looked at before it was published
   Stored stored;
 };
 
+// Uploads are refused unless a decoder can read them; pictures are written anew.
 Result<void> clean(const Workshop& shop, Piece& piece) {
+  const std::string& path = piece.staged->path();
+  if (is_film(piece.format)) {
+    FLUX_TRY(facts, inspect_film(path, piece.format));
+    piece.film = std::move(facts);
+    return {};
+  }
+  if (is_sound(piece.format)) {
+    FLUX_TRY(duration, inspect_sound(path, piece.format));
+    piece.stored.duration_ms = duration;
+    return {};
+  }
   auto cleaned = shop.store.stage();
   FLUX_TRY(kept, clean_image(piece.staged->path(), piece.format, cleaned->path(), shop.limits));
   FLUX_CHECK(cleaned->adopt_content());
@@ -73,10 +119,35 @@ Result<void> publish(const Workshop& shop, Piece& piece) {
   return {};
 }
 
+// A film's first picture, kept beside the thumbnails that are made from it.
+Result<void> draw_poster(const BlobStore& store, const RgbPicture& picture, const std::string& path) {
+  const auto staged = store.stage();
+  FLUX_CHECK(write_poster(picture, staged->path()));
+  FLUX_CHECK(staged->adopt_content());
+  return store.place(*staged, path);
+}
+
+Result<ImageFacts> describe_film(const Workshop& shop, Piece& piece) {
+  Stored& stored = piece.stored;
+  if (!piece.film) {
+    FLUX_TRY(looked, inspect_film(shop.store.path_of(stored.key), piece.format));
+    piece.film = std::move(looked);
+  }
+  stored.duration_ms = piece.film->duration_ms;
+  const std::string poster = shop.store.poster_path(stored.sha256);
+  FLUX_CHECK(draw_poster(shop.store, piece.film->poster, poster));
+  FLUX_TRY(facts, inspect_image(poster, Format::webp, shop.limits));
+  facts.width = piece.film->width;
+  facts.height = piece.film->height;
+  return facts;
+}
+
 // Failure is not fatal: the bytes are what was paid for.
 Result<void> describe(const Workshop& shop, Piece& piece) {
   Stored& stored = piece.stored;
-  const auto facts = inspect_image(shop.store.path_of(stored.key), piece.format, shop.limits);
+  const auto facts = is_film(piece.format)
+                         ? describe_film(shop, piece)
+                         : inspect_image(shop.store.path_of(stored.key), piece.format, shop.limits);
   if (!facts) {
     log::warn("files: {} cannot be decoded: {} {}", stored.key, facts.error().code(),
               facts.error().internal());
@@ -91,7 +162,7 @@ Result<void> describe(const Workshop& shop, Piece& piece) {
 
 // Cleaning is where people are turned away when too much is going on; what is behind it is finished.
 awaitable<Result<Stored>> keep(Workshop shop, Purpose purpose, std::shared_ptr<Piece> piece) {
-  if (purpose == Purpose::upload) {
+  if (purpose != Purpose::result) {
     auto cleaned =
         co_await shop.media.run(WhenFull::refuse, "", [shop, piece] { return clean(shop, *piece); });
     if (!cleaned) co_return std::unexpected(std::move(cleaned).error());
@@ -99,15 +170,15 @@ awaitable<Result<Stored>> keep(Workshop shop, Purpose purpose, std::shared_ptr<P
   auto published =
       co_await shop.disk.run(WhenFull::wait, "", [shop, piece] { return publish(shop, *piece); });
   if (!published) co_return std::unexpected(std::move(published).error());
-  if (is_picture(piece->format))
+  if (!is_sound(piece->format))
     co_await shop.media.run(WhenFull::wait, "", [shop, piece] { return describe(shop, *piece); });
   co_return std::move(piece->stored);
 }
 
 class LocalIncoming final : public Incoming {
  public:
-  LocalIncoming(Workshop shop, Purpose purpose, std::uint64_t limit)
-      : shop_(shop), purpose_(purpose), limit_(limit), staged_(shop.store.stage()) {}
+  LocalIncoming(Workshop shop, Purpose purpose, const Options& options)
+      : shop_(shop), purpose_(purpose), options_(options), staged_(shop.store.stage()) {}
 
   Result<void> write(std::string_view piece) override {
     if (failed_) return std::unexpected(*failed_);
@@ -133,27 +204,34 @@ class LocalIncoming final : public Incoming {
   static awaitable<Result<Stored>> refused(Error error) { co_return std::unexpected(std::move(error)); }
 
   Result<void> take(std::string_view piece) {
-    if (piece.size() > limit_ - staged_->size())
-      return fail(Error(Errc::payload_too_large, "file_too_large",
-                        {fmt::format("The file is larger than {} bytes.", limit_),
-                         fmt::format("文件超过 {} 字节。", limit_)})
-                      .with("limit", limit_));
     if (!judged_) {
       head_.append(piece.substr(0, kSniffBytes - head_.size()));
       if (head_.size() == kSniffBytes) FLUX_CHECK(judge());
     }
+    FLUX_CHECK(check_size(staged_->size() + piece.size()));
     return staged_->append(piece);
+  }
+
+  // Until one knows what it is, any file is shorter than the head by which one knows.
+  Result<void> check_size(std::uint64_t size) const {
+    const std::uint64_t limit = limit_for(options_, format_, purpose_);
+    if (!judged_ || size <= limit) return {};
+    return fail(Error(Errc::payload_too_large, "file_too_large",
+                      {fmt::format("The file is larger than {} bytes.", limit),
+                       fmt::format("文件超过 {} 字节。", limit)})
+                    .with("limit", limit));
   }
 
   Result<void> judge() {
     judged_ = true;
     format_ = sniff(head_);
-    return check_format(format_, purpose_);
+    FLUX_CHECK(check_format(format_, purpose_));
+    return check_size(staged_->size());
   }
 
   const Workshop shop_;
   const Purpose purpose_;
-  const std::uint64_t limit_;
+  const Options& options_;
   std::unique_ptr<Staged> staged_;
   std::string head_;
   bool judged_ = false;
@@ -173,8 +251,17 @@ class LocalFiles final : public Files {
   }
 
   std::unique_ptr<Incoming> begin(Purpose purpose) override {
-    const auto limit = purpose == Purpose::upload ? options_.upload_limit : options_.result_limit;
-    return std::make_unique<LocalIncoming>(Workshop{store_, limits(), media_, disk_}, purpose, limit);
+    return std::make_unique<LocalIncoming>(Workshop{store_, limits(), media_, disk_}, purpose, options_);
+  }
+  std::uint64_t limit_of(Purpose purpose) const override {
+    switch (purpose) {
+      case Purpose::result: return options_.result_limit;
+      case Purpose::upload: return options_.upload_limit;
+      case Purpose::video_upload: return options_.video_limit;
+      case Purpose::audio_upload: return options_.audio_limit;
+      case Purpose::media_upload: break;
+    }
+    return std::max({options_.upload_limit, options_.video_limit, options_.audio_limit});
   }
 
   std::string link(std::string_view file_id, std::string_view name, Millis now) const override {
@@ -194,16 +281,17 @@ class LocalFiles final : public Files {
   }
 
   std::string path_of(std::string_view key) const override { return store_.path_of(key); }
-  awaitable<Result<std::string>> thumbnail_path(std::string_view key, int side) override;
+  awaitable<Result<std::string>> thumbnail_path(std::string_view key, int side, PreviewFormat format) override;
   awaitable<Result<std::string>> data_uri(std::string_view key, std::uint64_t limit) override;
   void sweep() override { store_.sweep(); }
 
  private:
-  DecodeLimits limits() const { return {.max_pixels = options_.max_pixels}; }
+  DecodeLimits limits() const { return {.max_pixels = options_.max_pixels, .max_frames = options_.max_frames}; }
   // Values, not views: they outlive the caller's arguments.
-  awaitable<Result<std::string>> thumbnail(std::string key, int side);
+  awaitable<Result<std::string>> thumbnail(std::string key, int side, PreviewFormat format);
   awaitable<Result<std::string>> inlined(std::string key, std::uint64_t limit);
-  Result<void> draw_thumbnail(const std::string& key, int side, const std::string& path) const;
+  Result<void> draw_thumbnail(const std::string& key, int side, PreviewFormat format, const std::string& path) const;
+  Result<std::string> poster_of(const std::string& key) const;
 
   const Options options_;
   const BlobStore store_;
@@ -226,36 +314,52 @@ std::string LocalFiles::file_id_of(std::string_view link) const {
   return path == std::string_view::npos ? std::string() : file_id_in_path(link.substr(path));
 }
 
-awaitable<Result<std::string>> LocalFiles::thumbnail_path(std::string_view key, int side) {
-  return thumbnail(std::string(key), side);
+awaitable<Result<std::string>> LocalFiles::thumbnail_path(std::string_view key, int side, PreviewFormat format) {
+  return thumbnail(std::string(key), side, format);
 }
 
-awaitable<Result<std::string>> LocalFiles::thumbnail(std::string key, int side) {
+awaitable<Result<std::string>> LocalFiles::thumbnail(std::string key, int side, PreviewFormat format) {
   if (side != 320 && side != 640 && side != 1280)
     co_return fail(Error(Errc::invalid, "thumbnail_side",
                          {"Previews have a longer side of 320, 640 or 1280 pixels.",
                           "预览图的长边为 320、640 或 1280 像素。"})
                        .with("received", side));
   if (store_.path_of(key).empty()) co_return no_such_object();
-  std::string path = store_.thumbnail_path(sha256_of(key), side);
+  std::string path = store_.thumbnail_path(sha256_of(key), side, format == PreviewFormat::avif ? "avif" : "webp");
   if (::access(path.c_str(), R_OK) == 0) co_return path;
-  auto work = [this, key, side, path] { return draw_thumbnail(key, side, path); };
+  auto work = [this, key, side, format, path] { return draw_thumbnail(key, side, format, path); };
   auto drawn = co_await media_.run(WhenFull::refuse, path, std::move(work));
   if (!drawn) co_return std::unexpected(std::move(drawn).error());
   co_return path;
 }
 
-Result<void> LocalFiles::draw_thumbnail(const std::string& key, int side, const std::string& path) const {
-  const std::string original = store_.path_of(key);
+Result<void> LocalFiles::draw_thumbnail(const std::string& key, int side, PreviewFormat as,
+                                        const std::string& path) const {
+  std::string original = store_.path_of(key);
+  Format format = format_of(key);
   if (::access(path.c_str(), R_OK) == 0) return {};  // made between the caller's look and its turn
   if (::access(original.c_str(), R_OK) != 0) return no_such_object();
-  if (!is_picture(format_of(key)))
+  if (is_film(format)) {
+    FLUX_TRY(poster, poster_of(key));
+    original = std::move(poster);
+    format = Format::webp;
+  }
+  if (!is_picture(format))
     return fail(Errc::unsupported_media, "no_preview",
                 {"There are no previews of this kind of file.", "此类文件没有预览图。"});
   const auto staged = store_.stage();
-  FLUX_CHECK(make_thumbnail(original, format_of(key), staged->path(), side, limits()));
+  FLUX_CHECK(make_thumbnail(original, format, staged->path(), side, as, limits()));
   FLUX_CHECK(staged->adopt_content());
   return store_.place(*staged, path);
+}
+
+// Made when the film was stored; again when somebody has emptied the folder of previews.
+Result<std::string> LocalFiles::poster_of(const std::string& key) const {
+  std::string path = store_.poster_path(sha256_of(key));
+  if (::access(path.c_str(), R_OK) == 0) return path;
+  FLUX_TRY(facts, inspect_film(store_.path_of(key), format_of(key)));
+  FLUX_CHECK(draw_poster(store_, facts.poster, path));
+  return path;
 }
 
 awaitable<Result<std::string>> LocalFiles::data_uri(std::string_view key, std::uint64_t limit) {

@@ -24,6 +24,7 @@ std::string metadata(const FileRow& row, const Stored& stored) {
   object["file_size"] = stored.size;
   if (stored.width > 0) object["width"] = stored.width;
   if (stored.height > 0) object["height"] = stored.height;
+  if (stored.duration_ms > 0) object["duration_ms"] = stored.duration_ms;
   if (!stored.dominant_color.empty()) object["dominant_color"] = stored.dominant_color;
   if (!stored.thumbhash.empty()) object["thumbhash"] = stored.thumbhash;
   if (!row.filename.empty()) object["original_filename"] = row.filename;

@@ -11,8 +11,9 @@ namespace fluxgate::files {
 enum class Format {
   unknown, empty,
   png, jpeg, webp, gif, avif, heic,           // pictures
-  mp4, webm,                                  // films
-  svg, html, xml, pdf, bmp, tiff, ico, jxl, quicktime, matroska, zip, json, text,  // known, never taken
+  mp4, quicktime, webm,                       // films
+  mp3, wav, m4a, aac,                         // sounds
+  svg, html, xml, pdf, bmp, tiff, ico, jxl, matroska, flac, ogg, zip, json, text,  // known, never taken
 };
 
 // Enough bytes for every signature above.
@@ -28,5 +29,6 @@ const Text& name_of(Format format);            // "an SVG drawing"
 
 bool is_picture(Format format);  // raster pictures that we decode
 bool is_film(Format format);
+bool is_sound(Format format);
 
 }  // namespace fluxgate::files

@@ -316,7 +316,8 @@ class SimFiles final : public files::Files {
     });
   }
   std::string path_of(std::string_view) const override { return {}; }
-  awaitable<Result<std::string>> thumbnail_path(std::string_view, int) override { co_return ""; }
+  std::uint64_t limit_of(files::Purpose) const override { return UINT64_MAX; }
+  awaitable<Result<std::string>> thumbnail_path(std::string_view, int, files::PreviewFormat) override { co_return ""; }
   awaitable<Result<std::string>> data_uri(std::string_view, std::uint64_t) override { co_return ""; }
   void sweep() override {}
 };

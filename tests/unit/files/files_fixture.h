@@ -56,6 +56,12 @@ class FilesTest : public ::testing::Test {
     std::ifstream file(files_->path_of(key), std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
+  // One of tests/fixtures/media: films of 96 × 64 pixels, blue in their left third, and sounds of a second.
+  static std::string fixture(const std::string& name) {
+    std::ifstream file(std::string(FLUXGATE_SOURCE_DIR) + "/tests/fixtures/media/" + name, std::ios::binary);
+    if (!file) throw std::runtime_error("no fixture " + name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
   int files_in(std::string_view folder) const {
     int count = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_ / folder))

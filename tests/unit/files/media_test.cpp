@@ -29,13 +29,28 @@ TEST_F(FilesTest, DrawsAPreviewOnFirstViewAndKeepsIt) {
   EXPECT_EQ(files_in("tmp"), 0);
 }
 
+TEST_F(FilesTest, DrawsSmallerPreviewsForBrowsersThatKnowAvif) {
+  const auto stored = put(Purpose::result, draw({.width = 900, .height = 600}));
+  ASSERT_TRUE(stored);
+  const auto path = wait(files_->thumbnail_path(stored->key, 320, PreviewFormat::avif));
+  ASSERT_TRUE(path) << path.error().code();
+  std::ifstream file(*path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(sniff(bytes), Format::avif);
+  EXPECT_EQ(look(bytes).width, 320);
+  EXPECT_TRUE(look(bytes).blue_left);
+  EXPECT_NE(*path, *wait(files_->thumbnail_path(stored->key, 320, PreviewFormat::webp)));
+}
+
 TEST_F(FilesTest, SaysWhyThereIsNoPreview) {
   const auto film = put(Purpose::result, std::string("\0\0\0\x18"
                                                      "ftypisom\0\0\2\0isommp42",
                                                      24));
   const auto damaged = put(Purpose::result, draw({}).substr(0, 60));
-  ASSERT_TRUE(film && damaged);
-  EXPECT_EQ(wait(files_->thumbnail_path(film->key, 320)).error().code(), "no_preview");
+  const auto sound = put(Purpose::audio_upload, fixture("sound.mp3"));
+  ASSERT_TRUE(film && damaged && sound);
+  EXPECT_EQ(wait(files_->thumbnail_path(film->key, 320)).error().code(), "broken_video");
+  EXPECT_EQ(wait(files_->thumbnail_path(sound->key, 320)).error().code(), "no_preview");
   EXPECT_EQ(wait(files_->thumbnail_path(film->key, 321)).error().code(), "thumbnail_side");
   EXPECT_EQ(wait(files_->thumbnail_path(damaged->key, 320)).error().code(), "broken_image");
   EXPECT_EQ(wait(files_->thumbnail_path("../x", 320)).error().errc(), Errc::not_found);

@@ -50,7 +50,13 @@ std::string draw(const Drawing& drawing) {
                                                                drawing.alpha ? 4 : 3, VIPS_FORMAT_UCHAR));
   VipsImage* copied = nullptr;
   vips_copy(memory.get(), &copied, "interpretation", VIPS_INTERPRETATION_sRGB, nullptr);
-  const Image image = checked(copied);
+  Image image = checked(copied);
+  if (drawing.cmyk || drawing.sixteen) {
+    VipsImage* converted = nullptr;
+    vips_colourspace(image.get(), &converted, drawing.cmyk ? VIPS_INTERPRETATION_CMYK : VIPS_INTERPRETATION_RGB16,
+                     nullptr);
+    image = checked(converted);
+  }
   if (drawing.frames > 1) vips_image_set_int(image.get(), "page-height", drawing.height);
   if (drawing.orientation != 1) {
     vips_image_set_int(image.get(), "orientation", drawing.orientation);
@@ -75,6 +81,7 @@ Look look(const std::string& bytes) {
   seen.bands = vips_image_get_bands(image.get());
   seen.pages = vips_image_get_n_pages(image.get());
   seen.has_position = vips_image_get_typeof(image.get(), "exif-ifd3-GPSLatitude") != 0;
+  seen.has_eight_bits = vips_image_get_format(image.get()) == VIPS_FORMAT_UCHAR;
   seen.has_profile = vips_image_get_typeof(image.get(), VIPS_META_ICC_NAME) != 0;
   const auto is_blue = [&](int x, int y) {
     double* point = nullptr;

@@ -11,6 +11,8 @@ struct Drawing {
   int orientation = 1;          // EXIF; with it goes a GPS position
   bool alpha = false;
   int frames = 1;  // GIF and WebP
+  bool cmyk = false;     // JPEG
+  bool sixteen = false;  // bits per channel: PNG
 };
 
 // A red picture whose left third is blue (so that turning shows).
@@ -18,7 +20,7 @@ std::string draw(const Drawing& drawing);
 
 struct Look {
   int width = 0, height = 0, bands = 0, pages = 1;
-  bool has_position = false, has_profile = false;
+  bool has_position = false, has_profile = false, has_eight_bits = false;
   bool blue_left = false, blue_top = false;
 };
 Look look(const std::string& bytes);

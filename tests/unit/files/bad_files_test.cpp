@@ -1,0 +1,79 @@
+// The table of docs/uploads.md, row by row: what is refused and what is made harmless. (Truncated files, wrong
+// types, too many pixels and turned pictures: store_test.cpp; films and sounds: film_test.cpp.)
+#include "files_fixture.h"
+
+namespace fluxgate::files {
+namespace {
+
+constexpr std::string_view kPage = "<html><script>alert(1)</script></html>";
+
+TEST_F(FilesTest, DropsWhatHangsBehindAPicture) {
+  const std::string zip = "PK\x03\x04" + std::string(26, '\0') + "evil.jar" + std::string(kPage);
+  for (const char* suffix : {".png", ".jpg", ".webp", ".gif"}) {
+    const auto stored = put(Purpose::upload, draw({.suffix = suffix}) + zip);
+    if (std::string_view(suffix) == ".webp" && !stored) continue;  // refused is as good: its length is in its head
+    ASSERT_TRUE(stored) << suffix << ' ' << stored.error().code();
+    const std::string kept = content(stored->key);
+    EXPECT_FALSE(kept.contains("evil.jar")) << suffix;
+    EXPECT_FALSE(kept.contains("<script>")) << suffix;
+    EXPECT_EQ(look(kept).width, 64) << suffix;
+  }
+}
+
+TEST_F(FilesTest, DropsPagesHiddenInComments) {
+  std::string jpeg = draw({.suffix = ".jpg"});
+  const std::string comment = "\xFF\xFE" + std::string(1, '\0') + static_cast<char>(kPage.size() + 2) + std::string(kPage);
+  jpeg.insert(2, comment);
+  const auto stored = put(Purpose::upload, jpeg);
+  ASSERT_TRUE(stored) << stored.error().code();
+  EXPECT_FALSE(content(stored->key).contains("<script>"));
+}
+
+TEST_F(FilesTest, RefusesDrawingsThatCouldRunScripts) {
+  const std::string svg = R"(<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>)";
+  for (const std::string& bytes : {svg, "\xEF\xBB\xBF  " + svg, "<?xml version=\"1.0\"?><!-- x -->\n" + svg})
+    for (const auto purpose : {Purpose::upload, Purpose::media_upload, Purpose::result})
+      EXPECT_TRUE(refusal(purpose, bytes).starts_with("unsupported_")) << bytes;
+  EXPECT_EQ(files_in(""), 0);
+}
+
+TEST_F(FilesTest, RefusesABodyThatOnlyBeginsLikeAPicture) {
+  EXPECT_EQ(refusal(Purpose::upload, "\xFF\xD8\xFF" + std::string(kPage)), "broken_image");
+  EXPECT_EQ(refusal(Purpose::upload, "GIF89a" + std::string(kPage)), "broken_image");
+  EXPECT_EQ(refusal(Purpose::upload, "\x89PNG\r\n\x1A\n" + std::string(kPage)), "broken_image");
+}
+
+TEST_F(FilesTest, CountsTheFramesOfAnAnimation) {
+  for (const char* suffix : {".gif", ".webp"}) {
+    const std::string animation = draw({.suffix = suffix, .frames = 3});
+    options_.max_frames = 3;
+    open();
+    EXPECT_TRUE(put(Purpose::upload, animation)) << suffix;
+    options_.max_frames = 2;
+    open();
+    EXPECT_EQ(refusal(Purpose::upload, animation), "too_many_frames") << suffix;
+  }
+}
+
+TEST_F(FilesTest, TurnsPrintersColoursIntoScreens) {
+  const std::string given = draw({.suffix = ".jpg", .cmyk = true});
+  ASSERT_EQ(look(given).bands, 4);
+  const auto stored = put(Purpose::upload, given);
+  ASSERT_TRUE(stored) << stored.error().code();
+  const Look kept = look(content(stored->key));
+  EXPECT_EQ(kept.bands, 3);
+  EXPECT_TRUE(kept.blue_left);
+}
+
+TEST_F(FilesTest, KeepsEightBitsOfSixteen) {
+  const std::string given = draw({.sixteen = true});
+  ASSERT_FALSE(look(given).has_eight_bits);
+  const auto stored = put(Purpose::upload, given);
+  ASSERT_TRUE(stored) << stored.error().code();
+  const Look kept = look(content(stored->key));
+  EXPECT_TRUE(kept.has_eight_bits);
+  EXPECT_TRUE(kept.blue_left);
+}
+
+}  // namespace
+}  // namespace fluxgate::files
