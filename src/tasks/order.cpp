@@ -237,7 +237,7 @@ Result<void> place(db::Tx& tx, const files::Files& files, const Order& order) {
     credits::settle(tx, task.user_id, task.id, task.charged, credits::make_stamp(order.stamp.now));
     for (std::size_t i = 0; i < hit->rows.size(); ++i) {
       const TaskFile& file = hit->files[i];
-      files.insert(tx, hit->rows[i], {hit->rows[i].key, file.sha256, file.size, file.mime, file.width, file.height,
+      files.insert(tx, hit->rows[i], {hit->rows[i].key, file.sha256, file.size, file.mime, file.width, file.height, 0,
                                       file.dominant_color, file.thumbhash});
       store::insert_file(tx, task.id, file);
     }
