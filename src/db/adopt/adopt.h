@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct Options {
   const crypto::Sealer* sealer = nullptr;  // set for carry_over; while planning it may be null
   std::string data_dir;                    // the old installation's files lie there, too
   bool give_back = false;                  // credits of unfinished old tasks that cannot be resumed
+  std::vector<std::string> flux_models;    // that the catalogue serves; prices of others are left out; empty = keep all
+  std::function<void(Tx&)> then;           // runs at the end of carry_over: what folders above db/ make of the rows
 };
 
 enum class Level { info, warning, error };

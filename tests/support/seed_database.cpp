@@ -1,0 +1,58 @@
+#include "support/seed_database.h"
+
+#include <algorithm>
+#include <fstream>
+#include <stdexcept>
+
+namespace fluxgate::test {
+
+const std::vector<SeedVariant>& seed_variants() {
+  static const std::vector<SeedVariant> all = {
+      {"A", "Head", {"base", "credit", "media"}},
+      {"B", "SeedDocument", {"base", "credit", "media", "media-seed"}},
+      {"B'", "Between", {"base", "credit", "media", "media-between"}},
+      {"C", "August18", {"base", "credit", "media", "media-august"}},
+      {"D", "RepairedEmpty", {"base-early", "repair-shared", "repair-media", "fallback", "awkward"}, true},
+      {"E", "RepairedOlder", {"base", "credit", "repair-media"}},
+      {"F", "Orm", {"base", "credit-orm", "media", "media-orm"}},
+      {"G", "HelperScripts", {"base", "credit", "media", "media-scripts"}},
+      {"H", "BeforeTheChain", {"base-early", "fallback"}},
+      {"U", "WithoutCredit", {"base", "media"}},
+      {"M", "May", {"base", "may"}},
+      {"O", "OpenWebui", {"base"}},
+      {"N", "OpenWebui2026", {"base-new"}},
+  };
+  return all;
+}
+
+const SeedVariant& seed_variant(std::string_view tag) {
+  const auto found = std::ranges::find(seed_variants(), tag, [](const SeedVariant& variant) { return std::string_view(variant.tag); });
+  if (found == seed_variants().end()) throw std::runtime_error("no such variant");
+  return *found;
+}
+
+std::vector<std::string> seed_statements(const std::string& root, const std::string& script, SeedDialect dialect) {
+  std::ifstream file(root + "/tests/fixtures/seed/" + script + ".sql");
+  if (!file) throw std::runtime_error("no fixture " + script);
+  std::vector<std::string> statements;
+  std::string statement;
+  for (std::string line; std::getline(file, line);) {
+    statement += line + "\n";
+    if (!line.ends_with(';')) continue;
+    if (dialect == SeedDialect::postgresql && statement.starts_with("CREATE TABLE"))
+      for (auto at = statement.find("DATETIME"); at != std::string::npos; at = statement.find("DATETIME"))
+        statement.replace(at, 8, "TIMESTAMP");
+    statements.push_back(std::move(statement));
+    statement.clear();
+  }
+  return statements;
+}
+
+std::vector<std::string> seed_statements(const std::string& root, const SeedVariant& variant, SeedDialect dialect) {
+  std::vector<std::string> statements;
+  for (const char* script : variant.scripts)
+    for (std::string& statement : seed_statements(root, script, dialect)) statements.push_back(std::move(statement));
+  return statements;
+}
+
+}  // namespace fluxgate::test

@@ -1,0 +1,402 @@
+// Every variant of an old database, taken over on both engines; rows in = rows out.
+#include "db/adopt/adopt.h"
+
+#include <filesystem>
+#include <map>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "base/ids.h"
+#include "db/adopt/old_tasks.h"
+#include "db/introspect.h"
+#include "db/schema.h"
+#include "support/postgres_server.h"
+#include "support/seed_database.h"
+
+namespace fluxgate::db::adopt {
+namespace {
+
+using test::SeedVariant;
+
+constexpr Millis kNow = 1'756'123'200'000;  // 2025-08-25 12:00 UTC
+
+class OldDatabase {
+ public:
+  OldDatabase(Dialect dialect, const SeedVariant& variant) {
+    folder_ = std::filesystem::temp_directory_path() / ("fluxgate-adopt-" + new_id());
+    std::filesystem::create_directories(folder_);
+    database_ = open(dialect == Dialect::sqlite ? "sqlite:///" + (folder_ / "webui.db").string()
+                                                : test::PostgresServer::shared().new_database());
+    const auto words = dialect == Dialect::sqlite ? test::SeedDialect::sqlite : test::SeedDialect::postgresql;
+    run(test::seed_statements(FLUXGATE_SOURCE_DIR, variant, words));
+  }
+  ~OldDatabase() {
+    database_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  OldDatabase(const OldDatabase&) = delete;
+
+  void run(const std::vector<std::string>& statements) {
+    database_->write_now([&](Tx& tx) {
+      for (const std::string& statement : statements) tx.exec(statement);
+    });
+  }
+  void run(const std::string& statement) { run(std::vector{statement}); }
+
+  bool needed() {
+    return database_->read_now([](Tx& tx) { return adopt::needed(tx); });
+  }
+  Lines plan() {
+    return database_->read_now([this](Tx& tx) { return adopt::plan(tx, options); });
+  }
+  // As db repair does it.
+  Lines take_over() {
+    return database_->write_now([this](Tx& tx) {
+      set_aside(tx, options);
+      create_missing(tx, options.now);
+      return carry_over(tx, options);
+    });
+  }
+
+  std::int64_t number(const std::string& sql) {
+    return database_->read_now([&](Tx& tx) { return tx.number(sql); });
+  }
+  std::string text(const std::string& sql) {
+    return database_->read_now([&](Tx& tx) {
+      return tx.first(sql, {}, [](const Row& row) { return row.maybe_str(0); }).value_or(std::nullopt).value_or("(none)");
+    });
+  }
+  std::map<std::string, std::int64_t> counts() {
+    return database_->read_now([](Tx& tx) {
+      std::map<std::string, std::int64_t> rows;
+      for (const std::string& table : table_names(tx)) rows[table] = tx.number("SELECT COUNT(*) FROM " + db::quoted(table));
+      return rows;
+    });
+  }
+  Kind kind(const std::string& name) {
+    return database_->read_now([&](Tx& tx) { return kind_of(tx, name); });
+  }
+
+  const crypto::Sealer sealer{std::string(32, 'k')};
+  Options options{.now = kNow, .sealer = &sealer};
+
+ private:
+  std::filesystem::path folder_;
+  std::unique_ptr<Database> database_;
+};
+
+std::string said(const Lines& lines) {
+  std::string all;
+  for (const Line& line : lines) all += fmt::format("{}: {}\n", line.table, line.text.en);
+  return all;
+}
+
+void expect_books_in_order(OldDatabase& old) {
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_account a WHERE a.balance <> COALESCE((SELECT SUM(e.amount) FROM fg_credit_entry e "
+                       "WHERE e.user_id = a.user_id), 0)"), 0);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_entry WHERE kind IN ('hold', 'release')"), 0);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_user_counter c WHERE c.n <> (SELECT COUNT(*) FROM fg_task t WHERE t.user_id = c.user_id "
+                       "AND t.provider = c.provider AND t.status = c.status)"), 0);
+  EXPECT_EQ(old.number("SELECT COALESCE(SUM(n), 0) FROM fg_user_counter"), old.number("SELECT COUNT(*) FROM fg_task"));
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task_file f WHERE NOT EXISTS (SELECT 1 FROM generated_files g WHERE g.id = f.file_id)"), 0);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM \"user\" u WHERE NOT EXISTS (SELECT 1 FROM fg_credit_account a WHERE a.user_id = u.id)"), 0);
+}
+
+// ---- every variant ----
+
+class Variants : public testing::TestWithParam<std::tuple<Dialect, int>> {
+ protected:
+  const SeedVariant& variant() const { return test::seed_variants()[static_cast<std::size_t>(std::get<1>(GetParam()))]; }
+  Dialect dialect() const { return std::get<0>(GetParam()); }
+};
+
+TEST_P(Variants, AreTakenOverRowByRow) {
+  if (variant().sqlite_only && dialect() == Dialect::postgresql) GTEST_SKIP() << "values that PostgreSQL cannot hold";
+  OldDatabase old(dialect(), variant());
+  const auto before = old.counts();
+  ASSERT_TRUE(old.needed());
+  const Lines plan = old.plan();
+  EXPECT_FALSE(plan.empty());
+  for (const Line& line : plan) EXPECT_NE(line.level, Level::error) << line.text.en;
+  EXPECT_EQ(old.counts(), before);  // a plan changes nothing
+
+  const Lines report = old.take_over();
+  std::int64_t rows_in = 0, rows_out = 0, left_out = 0;
+  for (const OldTasks& kind : old_tasks()) {
+    const auto found = before.find(std::string(kind.table));
+    const std::int64_t rows = found == before.end() ? 0 : found->second;
+    const std::int64_t without_id = rows == 0 ? 0 : old.number(fmt::format("SELECT COUNT(*) FROM {}_legacy WHERE id IS NULL", kind.table));
+    const std::int64_t taken = old.number(fmt::format("SELECT COUNT(*) FROM fg_task WHERE provider = '{}'", kind.provider));
+    EXPECT_EQ(taken, rows - without_id) << kind.table << "\n" << said(report);
+    rows_in += rows;
+    rows_out += taken;
+    left_out += without_id;
+  }
+  fmt::print("variant {} on {}: {} tasks in = {} out + {} without an id\n", variant().tag,
+             dialect() == Dialect::sqlite ? "SQLite" : "PostgreSQL", rows_in, rows_out, left_out);
+  for (const auto& [table, rows] : before) {
+    const bool renamed = old.kind(table + "_legacy") == Kind::table;
+    EXPECT_EQ(old.number(fmt::format("SELECT COUNT(*) FROM \"{}\"", renamed ? table + "_legacy" : table)) >= rows, true) << table;
+  }
+  expect_books_in_order(old);
+
+  EXPECT_FALSE(old.needed());
+  EXPECT_TRUE(old.plan().empty());
+  const auto after = old.counts();
+  EXPECT_EQ(said(old.take_over()), "");
+  EXPECT_EQ(old.counts(), after);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seed, Variants,
+                         testing::Combine(testing::Values(Dialect::sqlite, Dialect::postgresql),
+                                          testing::Range(0, static_cast<int>(test::seed_variants().size()))),
+                         [](const auto& info) {
+                           return std::string(test::seed_variants()[static_cast<std::size_t>(std::get<1>(info.param))].name) +
+                                  (std::get<0>(info.param) == Dialect::sqlite ? "Sqlite" : "Postgresql");
+                         });
+
+// ---- what became of it ----
+
+class Adopted : public testing::TestWithParam<Dialect> {};
+INSTANTIATE_TEST_SUITE_P(Engines, Adopted, testing::Values(Dialect::sqlite, Dialect::postgresql),
+                         [](const auto& info) { return info.param == Dialect::sqlite ? "Sqlite" : "Postgresql"; });
+
+std::string task_field(OldDatabase& old, std::string_view legacy_id, std::string_view column) {
+  return old.text(fmt::format("SELECT CAST({} AS TEXT) FROM fg_task WHERE legacy_id = '{}'", column, legacy_id));
+}
+
+TEST_P(Adopted, TasksEndAsTheirRowsSay) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  const std::string report = said(old.take_over());
+  const std::pair<const char*, const char*> ends[] = {
+      {"f-1", "succeeded"}, {"f-2", "failed"},  {"f-3", "cancelled"}, {"f-4", "running"}, {"f-5", "failed"},
+      {"f-6", "failed"},    {"f-7", "succeeded"}, {"f-8", "succeeded"}, {"1755600000000001", "succeeded"},
+      {"1755600000000002", "failed"}, {"1755600000000003", "failed"}, {"d-1", "succeeded"}, {"d-2", "failed"},
+      {"k-1", "succeeded"}, {"k-2", "failed"}, {"k-3", "failed"}, {"j-1", "succeeded"}, {"s-1", "succeeded"}};
+  for (const auto& [id, status] : ends) EXPECT_EQ(task_field(old, id, "status"), status) << id << "\n" << report;
+  for (const char* lost : {"f-5", "f-6", "d-2", "k-2", "1755600000000003"})
+    EXPECT_EQ(task_field(old, lost, "error_code"), "lost_by_previous_system") << lost;
+  EXPECT_NE(task_field(old, "k-2", "error_message").find("50 credits"), std::string::npos);
+  EXPECT_NE(task_field(old, "f-2", "error_message").find("the upstream said no"), std::string::npos);
+  EXPECT_NE(task_field(old, "k-3", "error_message").find("risk control"), std::string::npos);
+  EXPECT_EQ(task_field(old, "f-1", "created_at"), "1755682200000");
+  EXPECT_EQ(task_field(old, "f-1", "completed_at"), "1755682205123");
+  EXPECT_EQ(task_field(old, "k-1", "endpoint"), "text_to_video");
+  EXPECT_EQ(task_field(old, "s-1", "endpoint"), "lip_sync");
+  EXPECT_EQ(task_field(old, "1755600000000002", "parent_id"), task_field(old, "1755600000000001", "id"));
+  EXPECT_EQ(task_field(old, "f-7", "inputs"), R"(["https://cdn.old.example/in/1.png","https://cdn.old.example/in/2.png"])");
+  EXPECT_EQ(task_field(old, "j-1", "inputs"), R"(["https://cdn.old.example/in/waves.png"])");
+  EXPECT_EQ(task_field(old, "d-2", "inputs"), "(none)");  // base64 stays in the old table
+  const auto params = boost::json::parse(task_field(old, "f-1", "params")).as_object();
+  EXPECT_EQ(params.at("guidance_scale"), 3.5);
+  EXPECT_EQ(params.at("num_inference_steps"), 28);
+  EXPECT_EQ(params.at("enable_safety_checker"), true);
+  EXPECT_EQ(params.at("safety_tolerance"), "2");
+  EXPECT_FALSE(params.contains("image_size"));
+  // Newest first, as the history sorts.
+  EXPECT_EQ(old.text("SELECT legacy_id FROM fg_task WHERE provider = 'flux' ORDER BY id DESC"), "f-6");
+}
+
+TEST_P(Adopted, ResultsPreferTheStoredCopyAndKeepFurtherImages) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.take_over();
+  const auto file = [&](std::string_view legacy_id, int position, std::string_view column) {
+    return old.text(fmt::format("SELECT {} FROM fg_task_file f JOIN generated_files g ON g.id = f.file_id JOIN fg_task t ON t.id = f.task_id "
+                                "WHERE t.legacy_id = '{}' AND f.position = {}", column, legacy_id, position));
+  };
+  EXPECT_EQ(file("f-1", 0, "g.id"), "aaaaaaaa-0000-4000-8000-000000000001");
+  EXPECT_EQ(file("f-1", 0, "g.storage_provider"), "tencent-cos");
+  EXPECT_EQ(file("f-1", 0, "g.cloud_path"), "generated/images/one.jpg");
+  EXPECT_EQ(file("f-1", 0, "g.mime_type"), "image/jpeg");
+  EXPECT_EQ(file("f-1", 1, "g.cloud_url"), "https://fal.media/files/a/two.png");
+  EXPECT_EQ(file("f-1", 1, "g.storage_provider"), "link");
+  EXPECT_EQ(file("f-1", 1, "f.mime"), "image/png");
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task_file f JOIN fg_task t ON t.id = f.task_id WHERE t.legacy_id = 'f-1'"), 2);
+  EXPECT_EQ(file("d-1", 0, "g.cloud_url"), "https://elsewhere.example/lake.jpg");  // the row's own text is empty
+  EXPECT_EQ(file("k-1", 0, "g.cloud_path"), "generated/videos/1.mp4");              // by the bucket's default host
+  EXPECT_EQ(file("j-1", 0, "f.mime"), "video/mp4");
+  EXPECT_EQ(file("f-8", 0, "g.cloud_url"), "https://fal.media/files/a/eight.png");
+  EXPECT_EQ(file("f-7", 0, "g.id"), "(none)");
+  EXPECT_EQ(old.text("SELECT status FROM generated_files WHERE id = 'aaaaaaaa-0000-4000-8000-000000000004'"), "failed");
+}
+
+TEST_P(Adopted, YoungTasksWithARequestIdGoOn) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.take_over();
+  const auto attempt = [&](std::string_view column) {
+    return old.text(fmt::format("SELECT CAST(a.{} AS TEXT) FROM fg_task_attempt a JOIN fg_task t ON t.id = a.task_id WHERE t.legacy_id = 'f-4'", column));
+  };
+  EXPECT_EQ(attempt("account_id"), "flux-default");
+  EXPECT_EQ(attempt("sent_at"), std::to_string(kNow));
+  const auto reference = boost::json::parse(attempt("reference")).as_object();
+  EXPECT_EQ(reference.at("app"), "fal-ai/flux-1");
+  EXPECT_EQ(reference.at("status_path"), "/fal-ai/flux-1/requests/req-4/status");
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task_attempt"), 1);
+  EXPECT_EQ(task_field(old, "f-4", "owner"), "adopted");
+}
+
+TEST_P(Adopted, TasksWithoutAKeyToAskWithAreLost) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.run("UPDATE flux_config SET api_key = 'fal-id:f****'");
+  const std::string report = said(old.take_over());
+  EXPECT_EQ(task_field(old, "f-4", "error_code"), "lost_by_previous_system");
+  EXPECT_NE(report.find("The key of flux is missing"), std::string::npos) << report;
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_upstream_account WHERE provider = 'flux'"), 0);
+}
+
+TEST_P(Adopted, ATaskOfExactlyADayIsTooOldAndOneAMillisecondYoungerIsNot) {
+  for (const auto& [at, status] : {std::pair("2025-08-24 12:00:00", "failed"), std::pair("2025-08-24 12:00:00.001", "running")}) {
+    OldDatabase old(GetParam(), test::seed_variant("A"));
+    old.run(fmt::format("UPDATE flux_tasks SET created_at = '{}' WHERE id = 'f-4'", at));
+    old.take_over();
+    EXPECT_EQ(task_field(old, "f-4", "status"), status) << at;
+  }
+}
+
+TEST_P(Adopted, TheLedgerExplainsTheBalance) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  const std::string report = said(old.take_over());
+  const auto balance = [&](std::string_view user) {
+    return old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", user));
+  };
+  EXPECT_EQ(balance(test::kSeedAdmin), 100'000);
+  EXPECT_EQ(balance(test::kSeedMember), 62'500);
+  EXPECT_EQ(balance("33333333-3333-4333-8333-333333333333"), -3'250);
+  EXPECT_EQ(balance("44444444-4444-4444-8444-444444444444"), 0);
+  EXPECT_EQ(balance("55555555-5555-4555-8555-555555555555"), 0);  // never the default credit
+  EXPECT_EQ(balance("gone-user"), 7'000);
+
+  const auto entries = [&](std::string_view user) {
+    std::string all;
+    for (int i = 0;; ++i) {
+      const auto entry = old.text(fmt::format("SELECT kind || ' ' || amount || ' ' || balance_after FROM fg_credit_entry WHERE user_id = '{}' "
+                                              "ORDER BY id LIMIT 1 OFFSET {}", user, i));
+      if (entry == "(none)") return all;
+      all += entry + "; ";
+    }
+  };
+  EXPECT_EQ(entries(test::kSeedMember),
+            "open 100000 100000; capture -10000 90000; capture -2500 87500; redeem 25000 112500; capture -50000 62500; "
+            "adjust 50000 112500; capture -50000 62500; ");
+  EXPECT_EQ(entries(test::kSeedAdmin), "grant 500000 500000; capture -20000 480000; adjust -380000 100000; ");
+  EXPECT_EQ(entries("33333333-3333-4333-8333-333333333333"), "open -3250 -3250; ");
+  EXPECT_NE(old.text("SELECT reason FROM fg_credit_entry WHERE amount = -20000").find("the log says -30"), std::string::npos);
+  for (const char* sentence : {"2 balances have fractions", "1 balances are negative", "1 entries name another amount"})
+    EXPECT_NE(report.find(sentence), std::string::npos) << sentence << "\n" << report;
+  EXPECT_EQ(old.number("SELECT amount FROM fg_redemption_code WHERE user_id IS NOT NULL"), 25'500);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_trade_ticket WHERE paid_at IS NOT NULL AND amount = 9900"), 1);
+}
+
+TEST_P(Adopted, GivesBackOnlyWhenAsked) {
+  OldDatabase kept(GetParam(), test::seed_variant("A"));
+  kept.take_over();
+  EXPECT_EQ(task_field(kept, "k-2", "charged"), "50000");
+
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.options.give_back = true;
+  const std::string report = said(old.take_over());
+  EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 122'500) << report;
+  EXPECT_EQ(task_field(old, "k-2", "charged"), "0");
+  EXPECT_EQ(task_field(old, "1755600000000003", "charged"), "2000");  // nobody to give it to
+  EXPECT_NE(report.find("60 credits were given back for 2 lost tasks"), std::string::npos) << report;
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, KeysAreSealedAndTheOldTablesForgetThem) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.options.flux_models = {"fal-ai/flux-1/schnell", "fal-ai/flux-1/dev"};
+  const std::string report = said(old.take_over());
+  const auto sealed = old.text("SELECT sealed_key FROM fg_upstream_account WHERE id = 'flux-default'");
+  EXPECT_EQ(old.sealer.open(sealed).value_or(""), "fal-id:fal-secret");
+  EXPECT_EQ(old.text("SELECT base_url FROM fg_upstream_account WHERE id = 'flux-default'"), "https://queue.fal.run");
+  EXPECT_EQ(old.number("SELECT timeout_s FROM fg_upstream_account WHERE id = 'flux-default'"), 120);
+  EXPECT_EQ(old.number("SELECT timeout_s FROM fg_upstream_account WHERE id = 'kling-default'"), 600);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_upstream_account"), 3);  // of jimeng and Midjourney no key is known
+  EXPECT_NE(report.find("The key of midjourney is missing"), std::string::npos) << report;
+  const auto settings = boost::json::parse(old.text("SELECT CAST(value AS TEXT) FROM fg_setting WHERE key = 'provider.flux'")).as_object();
+  EXPECT_EQ(settings.at("enabled"), true);
+  EXPECT_EQ(settings.at("model_credits"), (boost::json::object{{"fal-ai/flux-1/schnell", 5000}, {"fal-ai/flux-1/dev", 10000}}));
+  EXPECT_NE(report.find("fal-ai/flux-pro"), std::string::npos) << report;
+  for (const char* table : {"flux_config_legacy", "mj_config_legacy", "kling_config_legacy", "dreamwork_config_legacy"})
+    EXPECT_EQ(old.number(fmt::format("SELECT COUNT(*) FROM {} WHERE api_key <> ''", table)), 0) << table;
+  const auto secret = old.text("SELECT secret_key FROM cloud_storage_config");
+  EXPECT_EQ(old.sealer.open(secret).value_or(""), "clear-secret");
+}
+
+TEST_P(Adopted, RepairShapesBecomeTheApplications) {
+  const bool sqlite = GetParam() == Dialect::sqlite;
+  OldDatabase old(GetParam(), test::seed_variant(sqlite ? "D" : "E"));
+  old.take_over();
+  EXPECT_EQ(old.text("SELECT domain FROM cloud_storage_config"), "https://cdn.old.example");
+  EXPECT_EQ(old.text("SELECT base_path FROM cloud_storage_config"), "up/");
+  EXPECT_EQ(old.text("SELECT provider FROM cloud_storage_config"), "tencent-cos");
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM cloud_storage_config WHERE enabled OR secret_key IS NOT NULL"), 0);  // masks are no keys
+  EXPECT_EQ(old.text("SELECT storage_provider FROM generated_files"), "link");
+  EXPECT_EQ(task_field(old, "k-r", "quote"), "50250");
+  EXPECT_EQ(task_field(old, "k-r", "model"), "kling-v1");
+  EXPECT_EQ(task_field(old, "j-r", "status"), "succeeded");
+  EXPECT_EQ(old.text("SELECT f.mime FROM fg_task_file f JOIN fg_task t ON t.id = f.task_id WHERE t.legacy_id = 'j-r'"), "image/png");
+  EXPECT_EQ(task_field(old, "j-r", "inputs"), "(none)");
+  if (!sqlite) return;
+  EXPECT_EQ(task_field(old, "half", "created_at"), "1755682200123");
+  EXPECT_EQ(task_field(old, "half", "quote"), "0");
+  EXPECT_NE(task_field(old, "half", "params").find("\"progress\":45"), std::string::npos);
+  EXPECT_EQ(task_field(old, "nanos", "created_at"), "1755682200123");
+  EXPECT_EQ(task_field(old, "nanos", "quote"), "100");
+  EXPECT_EQ(old.number("SELECT created_at FROM folder WHERE id = 'fo-r'"), 1'755'682'200);
+  EXPECT_EQ(old.number("SELECT created_at FROM folder WHERE id = 'fo-s'"), 1'755'682'200);
+  EXPECT_EQ(old.number("SELECT created_at FROM channel WHERE id = 'ch-r'"), 1'755'682'200'000'000'000);
+  EXPECT_EQ(old.number("SELECT created_at FROM channel WHERE id = 'ch-ns'"), 1'755'682'200'123'000'000);
+  EXPECT_EQ(old.number("SELECT updated_at FROM channel WHERE id = 'ch-ns'"), 1'755'682'200'000'000'000);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM channel WHERE type IS NOT NULL"), 0);
+}
+
+TEST_P(Adopted, AHalfFinishedImportIsRecognisedByItsMarkersAndCompleted) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.take_over();
+  const auto after = old.counts();
+  old.run(std::vector<std::string>{
+      "DELETE FROM fg_once WHERE name IN ('adopted:flux_tasks_legacy', 'adopted:credit_legacy', 'adopted:credit_log_legacy')",
+      "DELETE FROM fg_task WHERE legacy_id = 'f-2'"});
+  EXPECT_TRUE(old.needed());
+  const std::string report = said(old.take_over());
+  EXPECT_EQ(old.counts(), after) << report;
+  EXPECT_NE(report.find("7 tasks had been taken over before"), std::string::npos) << report;
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, ATableThatComesBackIsTakenOverAgain) {
+  OldDatabase old(GetParam(), test::seed_variant("C"));
+  old.take_over();
+  old.run(std::vector<std::string>{
+      "CREATE TABLE mj_tasks (id VARCHAR(50) PRIMARY KEY, user_id VARCHAR(50), action VARCHAR(50), status VARCHAR(50), prompt TEXT)",
+      "INSERT INTO mj_tasks VALUES ('1755600000000001', 'u', 'IMAGINE', 'SUCCESS', 'the same')",
+      "INSERT INTO mj_tasks VALUES ('1755600000000077', 'u', 'IMAGINE', 'FAILURE', 'another')"});
+  EXPECT_TRUE(old.needed());
+  old.take_over();
+  EXPECT_EQ(old.kind("mj_tasks_legacy_2"), Kind::table);
+  EXPECT_EQ(task_field(old, "1755600000000077", "status"), "failed");
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task WHERE provider = 'midjourney'"), 4);
+}
+
+TEST_P(Adopted, WhatCannotBeDoneLeavesEverythingAsItWas) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  const auto before = old.counts();
+  old.options.then = [](Tx&) { throw Failure("the disk is full"); };
+  EXPECT_THROW(old.take_over(), Failure);
+  EXPECT_EQ(old.counts(), before);
+  EXPECT_EQ(old.text("SELECT api_key FROM flux_config"), "fal-id:fal-secret");
+}
+
+TEST_P(Adopted, ANewDatabaseOfOursNeedsNothing) {
+  OldDatabase old(GetParam(), {"", "", {}});
+  EXPECT_FALSE(old.needed());
+  EXPECT_TRUE(old.plan().empty());
+  EXPECT_EQ(said(old.take_over()), "");
+  EXPECT_FALSE(old.needed());
+}
+
+}  // namespace
+}  // namespace fluxgate::db::adopt
