@@ -21,7 +21,10 @@ constexpr Check kChecks[] = {
      "GROUP BY a.user_id, a.held "
      "HAVING a.held <> COALESCE(SUM(CASE WHEN e.kind IN ('hold', 'release', 'capture') THEN e.amount ELSE 0 END), 0)",
      "held amount is not the sum of open holds"},
-    {"SELECT user_id, balance, held FROM fg_credit_account WHERE held < 0 OR balance - held < 0",
+    // Taken-over balances may be negative (the old platform overdrew them): then never below what was taken over.
+    {"SELECT a.user_id, a.balance, a.held FROM fg_credit_account a WHERE a.held < 0 OR (a.balance - a.held < 0 AND a.balance - a.held < "
+     "COALESCE((SELECT MIN(e.balance_after) FROM fg_credit_entry e WHERE e.user_id = a.user_id AND (e.kind IN ('open', 'adjust') "
+     "OR (e.kind = 'capture' AND e.task_id IS NULL))), 0))",
      "held or available amount is negative"},
     {"SELECT t.id, t.quote, 0 FROM fg_task t WHERE t.legacy_id IS NULL AND NOT EXISTS "
      "(SELECT 1 FROM fg_credit_entry e WHERE e.task_id = t.id AND e.kind = 'hold' AND e.amount = t.quote)",

@@ -2,6 +2,7 @@
 
 #include "base/crypto.h"
 #include "base/ids.h"
+#include "db/introspect.h"
 
 namespace fluxgate::identity {
 namespace {
@@ -12,6 +13,21 @@ constexpr Millis kRevokedKept = 30LL * 24 * 3600 * 1000;  // ended keys stay a m
 
 AccessKey read_key(const db::Row& row) {
   return {row.str(0), row.str(1), row.str(2), row.i64(3), row.maybe_i64(4), row.maybe_i64(5)};
+}
+
+// Where Open WebUI keeps its keys, in clear: a column of `user`, or since the end of 2025 a table. Asked each time:
+// its migrations may run while we serve.
+bool keys_in_column(db::Tx& tx) { return db::has_column(tx, "user", "api_key"); }
+bool keys_in_table(db::Tx& tx) { return db::has_column(tx, "api_key", "key") && db::has_column(tx, "api_key", "user_id"); }
+
+std::optional<std::string> imported_key_owner(db::Tx& tx, std::string_view token, Millis now) {
+  const auto user_id = [](const db::Row& row) { return row.str(0); };
+  std::optional<std::string> owner;
+  if (keys_in_column(tx)) owner = tx.first("SELECT id FROM \"user\" WHERE api_key = $1", {token}, user_id);
+  if (!owner && keys_in_table(tx))
+    owner = tx.first("SELECT user_id FROM api_key WHERE key = $1 AND (expires_at IS NULL OR expires_at > $2)", {token, now / 1000},
+                     user_id);
+  return owner;
 }
 
 }  // namespace
@@ -65,7 +81,8 @@ std::vector<AccessKey> list_keys(db::Tx& tx, std::string_view user_id, Millis no
 }
 
 bool has_imported_key(db::Tx& tx, std::string_view user_id) {
-  return tx.number("SELECT COUNT(*) FROM \"user\" WHERE id = $1 AND api_key IS NOT NULL", {user_id}) != 0;
+  if (keys_in_column(tx) && tx.number("SELECT COUNT(*) FROM \"user\" WHERE id = $1 AND api_key IS NOT NULL", {user_id}) != 0) return true;
+  return keys_in_table(tx) && tx.number("SELECT COUNT(*) FROM api_key WHERE user_id = $1", {user_id}) != 0;
 }
 
 bool revoke_key(db::Tx& tx, std::string_view user_id, std::string_view key_id, Millis now) {
@@ -79,8 +96,10 @@ bool revoke_default_key(db::Tx& tx, std::string_view user_id, Millis now) {
   const auto ours = tx.exec(
       "UPDATE fg_access_key SET revoked_at = $1 WHERE user_id = $2 AND name = $3 AND revoked_at IS NULL",
       {now, user_id, kDefaultKeyName});
-  const auto imported =
-      tx.exec("UPDATE \"user\" SET api_key = NULL WHERE id = $1 AND api_key IS NOT NULL", {user_id});
+  std::int64_t imported = 0;
+  if (keys_in_column(tx))
+    imported += tx.exec("UPDATE \"user\" SET api_key = NULL WHERE id = $1 AND api_key IS NOT NULL", {user_id});
+  if (keys_in_table(tx)) imported += tx.exec("DELETE FROM api_key WHERE user_id = $1", {user_id});
   return ours + imported != 0;
 }
 
@@ -95,8 +114,7 @@ std::optional<KeyOwner> find_key_owner(db::Tx& tx, std::string_view token, Milli
       {crypto::sha256_hex(token), now},
       [](const db::Row& row) { return Found{row.str(0), row.str(1), row.maybe_i64(2)}; });
   if (!found)
-    found = tx.first("SELECT id FROM \"user\" WHERE api_key = $1", {token},
-                     [](const db::Row& row) { return Found{row.str(0), "", std::nullopt}; });
+    if (auto owner = imported_key_owner(tx, token, now)) found = Found{std::move(*owner), "", std::nullopt};
   if (!found) return std::nullopt;
   auto user = find_user(tx, found->user_id);
   if (!user) return std::nullopt;

@@ -1,6 +1,7 @@
 // Access keys for programs: "sk-" and 32 hex digits (128 random bits), sent as a bearer token. Only the
 // SHA-256 is stored, with a visible prefix to tell keys apart; the key itself is shown once, when made.
-// A key in Open WebUI's column `user.api_key` works too and is never shown (spec/seed-api.md §12.1).
+// A key in Open WebUI's column `user.api_key`, or in its table `api_key`, works too and is never shown
+// (spec/seed-api.md §12.1, spec/seed-db.md §2.1).
 // All functions work inside the caller's transaction and may be repeated.
 #pragma once
 

@@ -1,5 +1,7 @@
 #include "identity/settings.h"
 
+#include "db/introspect.h"
+
 namespace fluxgate::identity {
 namespace {
 
@@ -31,9 +33,33 @@ std::string datetime(Millis now) {
   return text;
 }
 
+// Since 2026 Open WebUI keeps one row per setting, its dotted path as the key (spec/seed-db.md §2.1). Asked each time: its
+// migration may run while we serve.
+bool by_key(db::Tx& tx) { return db::has_column(tx, "config", "key"); }
+
+boost::json::object load_rows(db::Tx& tx) {
+  boost::json::object settings;
+  tx.each("SELECT key, value FROM config ORDER BY key", {}, [&](const db::Row& row) {
+    boost::system::error_code broken;
+    auto value = boost::json::parse(row.text(1), broken);
+    if (broken) throw db::Failure(fmt::format("table config: the value of {} is no JSON; repair or remove the row", row.text(0)));
+    set_setting(settings, row.text(0), std::move(value));
+  });
+  return settings;
+}
+
+void store_rows(db::Tx& tx, const SettingChanges& changes, Millis now) {
+  for (const auto& [path, value] : changes)
+    tx.exec(
+        "INSERT INTO config (key, value, updated_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+        {path, boost::json::serialize(value), now / 1000});
+}
+
 }  // namespace
 
 boost::json::object load_settings(db::Tx& tx) {
+  if (by_key(tx)) return load_rows(tx);
   auto stored = find_row(tx, "");
   return stored ? std::move(stored->data) : boost::json::object{};
 }
@@ -64,6 +90,7 @@ void set_setting(boost::json::object& settings, std::string_view path, boost::js
 
 void store_settings(db::Tx& tx, const SettingChanges& changes, Millis now) {
   if (changes.empty()) return;
+  if (by_key(tx)) return store_rows(tx, changes, now);
   const std::string when = datetime(now);
   tx.exec(
       "INSERT INTO config (id, data, version, created_at, updated_at) "

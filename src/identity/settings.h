@@ -1,6 +1,7 @@
-// Open WebUI's settings: one nested JSON object in the table `config`, addressed by dotted paths
-// ("ui.enable_signup"; spec/seed-db.md §15). Open WebUI may share the row, so a write changes the paths
-// it names and keeps every other member. Secrets of ours never stand here.
+// Open WebUI's settings in the table `config`, addressed by dotted paths ("ui.enable_signup"; spec/seed-db.md §15): one
+// nested JSON object in one row, or in newer releases a row per path. Both are read as one object and written in the
+// form found. Open WebUI may share the table, so a write changes the paths it names and keeps everything else.
+// Secrets of ours never stand here.
 #pragma once
 
 #include <optional>
@@ -14,7 +15,7 @@
 
 namespace fluxgate::identity {
 
-// The whole object; empty when nothing was ever saved. Throws db::Failure when the row is no JSON object.
+// The whole object; empty when nothing was ever saved. Throws db::Failure when what stands there is no JSON.
 boost::json::object load_settings(db::Tx& tx);
 
 // The value at a path; nullptr when absent or null.
@@ -22,7 +23,7 @@ const boost::json::value* setting_at(const boost::json::object& settings, std::s
 // Sets one path, making the objects on the way; a non-object in the way is replaced.
 void set_setting(boost::json::object& settings, std::string_view path, boost::json::value value);
 
-// Sets the paths in the stored row (in the caller's transaction), or makes the row.
+// Sets the paths in the table (in the caller's transaction).
 using SettingChanges = std::vector<std::pair<std::string_view, boost::json::value>>;
 void store_settings(db::Tx& tx, const SettingChanges& changes, Millis now);
 

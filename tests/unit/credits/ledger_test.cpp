@@ -150,5 +150,23 @@ TEST_F(Ledger, AgreesWithASimpleModelOverRandomSequences) {
   }
 }
 
+TEST_F(Ledger, ATakenOverBalanceMayBeNegativeButNeverGetMoreSo) {
+  database_->write_now([](db::Tx& tx) {
+    tx.exec("INSERT INTO fg_credit_account (user_id, balance, held, created_at, updated_at) VALUES ('old', -3000, 0, 1, 1)");
+    tx.exec("INSERT INTO fg_credit_entry (id, user_id, kind, amount, balance_after, held_after, created_at) "
+            "VALUES ('e1', 'old', 'open', -3000, -3000, 0, 1)");
+  });
+  expect_books_in_order();
+  auto topped_up = database_->write_now([](db::Tx& tx) { return grant(tx, "old", Credits::whole(1), "", "", make_stamp(2)); });
+  ASSERT_TRUE(topped_up);
+  expect_books_in_order();
+  database_->write_now([](db::Tx& tx) {
+    tx.exec("UPDATE fg_credit_account SET balance = -3001 WHERE user_id = 'old'");
+    tx.exec("INSERT INTO fg_credit_entry (id, user_id, kind, amount, balance_after, held_after, created_at) "
+            "VALUES ('e3', 'old', 'grant', -1001, -3001, 0, 3)");
+  });
+  EXPECT_EQ(database_->read_now([](db::Tx& tx) { return audit(tx); }).size(), 1u);
+}
+
 }  // namespace
 }  // namespace fluxgate::credits

@@ -278,6 +278,28 @@ TEST_F(IdentityTest, ImportedKeysWorkUntilReplaced) {
   EXPECT_EQ(code_of(authenticate("sk-11111111111111111111111111111111")), "token_invalid");
 }
 
+// Open WebUI since the end of 2025; its migration may run while we serve.
+TEST_F(IdentityTest, KeysInATableOfTheirOwnWorkUntilTheyExpireOrAreReplaced) {
+  const auto ada = sign_up("ada@example.org")->user;
+  exec("ALTER TABLE \"user\" RENAME TO user_before");
+  exec("CREATE TABLE \"user\" AS SELECT id, name, email, role, profile_image_url, created_at, updated_at, last_active_at, settings, info "
+       "FROM user_before");
+  EXPECT_FALSE(authenticate("sk-11111111111111111111111111111111"));
+  EXPECT_FALSE(run(identity_->keys(ada.id))->imported);
+  exec("CREATE TABLE api_key (id TEXT PRIMARY KEY, user_id TEXT NOT NULL, key TEXT NOT NULL UNIQUE, expires_at BIGINT)");
+  const auto second = clock_.now_ms() / 1000;
+  exec(fmt::format("INSERT INTO api_key VALUES ('a', '{0}', 'sk-22222222222222222222222222222222', NULL), "
+                   "('b', '{0}', 'sk-33333333333333333333333333333333', {1}), ('c', '{0}', 'sk-44444444444444444444444444444444', {2})",
+                   ada.id, second + 1, second));
+  EXPECT_EQ(authenticate("sk-22222222222222222222222222222222")->user_id, ada.id);
+  EXPECT_EQ(authenticate("sk-33333333333333333333333333333333")->user_id, ada.id);
+  EXPECT_EQ(code_of(authenticate("sk-44444444444444444444444444444444")), "token_invalid");
+  EXPECT_TRUE(run(identity_->keys(ada.id))->imported);
+  ASSERT_TRUE(run(identity_->create_key(ada.id, "default", std::nullopt)));
+  EXPECT_EQ(code_of(authenticate("sk-33333333333333333333333333333333")), "token_invalid");
+  EXPECT_FALSE(run(identity_->keys(ada.id))->imported);
+}
+
 TEST_F(IdentityTest, KeysCanBeSwitchedOffOrConfinedToPaths) {
   const auto ada = sign_up("ada@example.org")->user;
   const auto key = *run(identity_->create_key(ada.id, "ci", std::nullopt));

@@ -48,6 +48,45 @@ TEST_F(Settings, ThatCannotBeReadAreNotWrittenOver) {
   EXPECT_EQ(kept, "{broken");
 }
 
+// Open WebUI since 2026: one row per path.
+struct SettingRows : Settings {
+  void SetUp() override {
+    Settings::SetUp();
+    database_->write_now([](db::Tx& tx) {
+      tx.exec("ALTER TABLE config RENAME TO config_old");
+      tx.exec("CREATE TABLE config (key TEXT PRIMARY KEY, value JSON NOT NULL, updated_at BIGINT NOT NULL)");
+      tx.exec("INSERT INTO config VALUES ('ui.enable_signup', 'true', 1), ('ui.banners', '[\"hi\"]', 1), ('webui.url', 'null', 1)");
+    });
+  }
+};
+
+TEST_F(SettingRows, AreReadAsOneObject) {
+  EXPECT_EQ(json::serialize(load()), R"({"ui":{"banners":["hi"],"enable_signup":true},"webui":{"url":null}})");
+}
+
+TEST_F(SettingRows, AreWrittenPathByPath) {
+  store({{"ui.enable_signup", false}, {"auth.jwt_expiry", "1w"}});
+  const auto stored = load();
+  EXPECT_EQ(*setting_at(stored, "ui.enable_signup"), false);
+  EXPECT_EQ(*setting_at(stored, "auth.jwt_expiry"), "1w");
+  EXPECT_EQ(setting_at(stored, "ui.banners")->as_array().size(), 1u);
+  const auto [rows, untouched] = database_->read_now([](db::Tx& tx) {
+    return std::pair(tx.number("SELECT COUNT(*) FROM config"), tx.number("SELECT updated_at FROM config WHERE key = 'ui.banners'"));
+  });
+  EXPECT_EQ(rows, 4);
+  EXPECT_EQ(untouched, 1);
+}
+
+TEST_F(SettingRows, ThatCannotBeReadAreNamed) {
+  database_->write_now([](db::Tx& tx) { tx.exec("UPDATE config SET value = '{broken' WHERE key = 'ui.banners'"); });
+  try {
+    load();
+    FAIL() << "read what is no JSON";
+  } catch (const db::Failure& failure) {
+    EXPECT_NE(std::string(failure.what()).find("ui.banners"), std::string::npos);
+  }
+}
+
 TEST(AdminSettings, GivenAtStartWinOverStoredOnesAndThoseOverDefaults) {
   json::object stored;
   set_setting(stored, "ui.default_user_role", "user");
