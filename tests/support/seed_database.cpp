@@ -55,4 +55,9 @@ std::vector<std::string> seed_statements(const std::string& root, const SeedVari
   return statements;
 }
 
+std::vector<std::string> open_webui_upgrade(const std::string& root, SeedDialect dialect) {
+  const char* own = dialect == SeedDialect::sqlite ? "upgrade-sqlite" : "upgrade-postgresql";
+  return seed_statements(root, {"", "", {"upgrade", own, "upgrade-config"}}, dialect);
+}
+
 }  // namespace fluxgate::test

@@ -401,6 +401,40 @@ TEST_P(Adopted, WhatCannotBeDoneLeavesEverythingAsItWas) {
   EXPECT_EQ(old.text("SELECT api_key FROM flux_config"), "fal-id:fal-secret");
 }
 
+// ---- beside Open WebUI, whose migrations may come first or last ----
+
+test::SeedDialect words_of(Dialect dialect) {
+  return dialect == Dialect::sqlite ? test::SeedDialect::sqlite : test::SeedDialect::postgresql;
+}
+
+TEST_P(Adopted, OpenWebuiMigratesOnAfterUs) {
+  for (const char* tag : {"O", "A"}) {
+    OldDatabase old(GetParam(), test::seed_variant(tag));
+    old.take_over();
+    const auto before = old.counts();
+    ASSERT_NO_THROW(old.run(test::open_webui_upgrade(FLUXGATE_SOURCE_DIR, words_of(GetParam())))) << tag;
+    EXPECT_FALSE(old.needed());
+    for (const auto& [table, rows] : before)
+      if (table.starts_with("fg_")) EXPECT_EQ(old.number(fmt::format("SELECT COUNT(*) FROM {}", table)), rows) << table;
+    expect_books_in_order(old);
+  }
+}
+
+TEST_P(Adopted, WeComeAfterOpenWebuiHasMigratedOn) {
+  for (const char* tag : {"O", "A"}) {
+    OldDatabase old(GetParam(), test::seed_variant(tag));
+    old.run(test::open_webui_upgrade(FLUXGATE_SOURCE_DIR, words_of(GetParam())));
+    ASSERT_TRUE(old.needed());
+    const Lines report = old.take_over();
+    EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_account WHERE user_id LIKE '%-%-%-%-%'"), 5) << said(report);
+    EXPECT_FALSE(old.needed());
+    expect_books_in_order(old);
+    // What they dropped stays dropped, what they made stays theirs.
+    EXPECT_EQ(old.number("SELECT COUNT(*) FROM config WHERE key = 'ui.default_user_role'"), 1);
+    EXPECT_EQ(old.number("SELECT COUNT(*) FROM api_key"), 1);
+  }
+}
+
 TEST_P(Adopted, ANewDatabaseOfOursNeedsNothing) {
   OldDatabase old(GetParam(), {"", "", {}});
   EXPECT_FALSE(old.needed());
