@@ -19,10 +19,6 @@ need_packages() {
     --no-install-recommends "${missing[@]}" </dev/null >/dev/null
 }
 
-# Precompiled headers and ccache get on when it may ignore what does not change the outcome.
-export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
-
 # configure_and_build PRESET TARGET…
 configure_and_build() {
   local preset=$1

@@ -16,6 +16,7 @@
 #include "base/crypto.h"
 #include "client.h"
 #include "support/postgres_server.h"
+#include "test_paths.h"
 
 namespace fluxgate::integration {
 namespace {

@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include "test_paths.h"
+
 namespace fluxgate {
 namespace {
 

@@ -1,4 +1,5 @@
 #include "catalogue/markdown.h"
+#include "test_paths.h"
 
 #include <cstdlib>
 #include <fstream>

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "catalogue/catalogue.h"
+#include "test_paths.h"
 
 namespace fluxgate::catalogue {
 

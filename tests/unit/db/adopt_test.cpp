@@ -16,6 +16,7 @@
 #include "db/schema.h"
 #include "support/postgres_server.h"
 #include "support/seed_database.h"
+#include "test_paths.h"
 
 namespace fluxgate::db::adopt {
 namespace {

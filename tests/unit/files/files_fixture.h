@@ -10,6 +10,7 @@
 
 #include "files/files.h"
 #include "pictures.h"
+#include "test_paths.h"
 
 namespace fluxgate::files {
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "providers/fal/fal_adapter.h"
+#include "test_paths.h"
 
 namespace fluxgate::providers {
 namespace {

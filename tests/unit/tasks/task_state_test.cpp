@@ -1,4 +1,5 @@
 #include "tasks/task_state.h"
+#include "test_paths.h"
 
 #include <fstream>
 #include <regex>
