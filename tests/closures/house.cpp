@@ -8,6 +8,7 @@
 #include "catalogue/catalogue.h"
 #include "db/schema.h"
 #include "support/postgres_server.h"
+#include "tasks/audit.h"
 
 namespace fluxgate::closures {
 namespace {
@@ -117,7 +118,7 @@ std::int64_t House::number(std::string_view sql, db::Params params) {
 
 std::string House::audit() {
   std::string text;
-  for (const std::string& finding : read([](db::Tx& tx) { return credits::audit(tx); })) text += finding + "\n";
+  for (const std::string& finding : read([](db::Tx& tx) { return tasks::audit(tx); })) text += finding + "\n";
   return text;
 }
 

@@ -3,7 +3,7 @@
 
 #include "app/commands/commands.h"
 #include "app/workspace.h"
-#include "credits/ledger.h"
+#include "tasks/audit.h"
 
 namespace fluxgate::app {
 namespace {
@@ -12,7 +12,7 @@ ExitCode verify(const Config& config) {
   configure_log(config);
   auto workspace = open_workspace(config, Access::tool);
   if (!workspace) return report(workspace.error());
-  auto findings = workspace->database->read_now([](db::Tx& tx) { return credits::audit(tx); });
+  auto findings = workspace->database->read_now([](db::Tx& tx) { return tasks::audit(tx); });
   for (const auto& finding : findings) fmt::print("{}\n", finding);
   if (!findings.empty()) return ExitCode::findings;
   auto [tasks, entries] = workspace->database->read_now([](db::Tx& tx) {

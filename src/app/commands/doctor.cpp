@@ -9,10 +9,10 @@
 #include "app/workspace.h"
 #include "base/ids.h"
 #include "catalogue/catalogue.h"
-#include "credits/ledger.h"
 #include "identity/secrets.h"
 #include "providers/fal/fal_adapter.h"
 #include "tasks/accounts.h"
+#include "tasks/audit.h"
 
 namespace fluxgate::app {
 namespace {
@@ -57,7 +57,7 @@ void check_database(Doctor& doctor, db::Database& database) {
       return tx.first("PRAGMA quick_check(1)", {}, [](const db::Row& row) { return row.str(0); }).value_or("no answer");
     });
   if (integrity != "ok") doctor.finding("the database is damaged: " + integrity, "restore the newest backup of DATA_DIR/backups");
-  auto books = database.read_now([](db::Tx& tx) { return credits::audit(tx); });
+  auto books = database.read_now([](db::Tx& tx) { return tasks::audit(tx); });
   if (!books.empty()) doctor.finding(fmt::format("the books disagree in {} places, first: {}", books.size(), books.front()),
                                      "keep a copy of the database and report this; fluxgate db verify lists all");
   if (integrity == "ok" && books.empty()) doctor.well(fmt::format("database {}, books in order", database.dialect() == db::Dialect::sqlite ? "sqlite" : "postgresql"));
