@@ -48,6 +48,10 @@ struct Parcel {
   Share share;
 };
 
+KeyUse key_use(const BatchRequest& request) {
+  return {request.user_id, "batch", request.idempotency_key, request.body_sha256};
+}
+
 constexpr std::string_view kColumns =
     "id, user_id, provider, endpoint, name, total, refused, cancel_requested_at, ended_at, created_at";
 
@@ -109,10 +113,7 @@ void end_if_nothing_lives(db::Tx& tx, const Batch& batch) {
 
 Result<Submitted> place_all(db::Tx& tx, const files::Files& files, const Parcel& parcel) {
   lock_account(tx, parcel.batch.user_id);
-  if (auto known = find_key(tx, parcel.use)) {
-    if (!known->same_body) return fail(key_reused());
-    return Submitted{known->made_id, true};
-  }
+  if (auto known = find_key(tx, parcel.use)) return replay(*known);
   FLUX_CHECK(check_pending(tx, parcel.batch.user_id, parcel.batch.provider, parcel.share, parcel.batch.total));
   const bool cached = std::ranges::any_of(parcel.orders, &Order::use_cache);  // and may cost less then
   if (!cached) FLUX_CHECK(credits::check_available(tx, parcel.batch.user_id, parcel.quote));
@@ -129,6 +130,9 @@ class BatchService final : public Batches {
   explicit BatchService(ServiceParts parts) : parts_(std::move(parts)) {}
 
   awaitable<Result<Submitted>> submit(BatchRequest request) override {
+    const KeyUse use = key_use(request);
+    auto known = co_await parts_.database.read([use](db::Tx& tx) { return find_key(tx, use); });
+    if (known) co_return replay(*known);
     auto house = co_await parts_.database.read(
         [&accounts = parts_.accounts, provider = request.provider, user = request.user_id](db::Tx& tx) {
           return read_house(tx, accounts, provider, user);
@@ -197,7 +201,7 @@ class BatchService final : public Batches {
     batch.provider = request.provider;
     batch.endpoint = request.endpoint;
     batch.name = request.name;
-    parcel.use = {request.user_id, "batch", request.idempotency_key, request.body_sha256};
+    parcel.use = key_use(request);
     parcel.share = house.share;
 
     const OrderParts parts{parts_.database, parts_.files,       parts_.catalogue,    parts_.accounts,

@@ -263,9 +263,10 @@ void keep_key(db::Tx& tx, const KeyUse& use, std::string_view made_id, Millis no
       {use.user_id, use.endpoint, use.key, use.body_sha256, made_id, now});
 }
 
-Error key_reused() {
-  return Error(Errc::invalid, "idempotency_mismatch",
-               {"This Idempotency-Key was used before with another body.", "该 Idempotency-Key 已用于不同的请求内容。"});
+Result<Submitted> replay(const KnownKey& known) {
+  if (known.same_body) return Submitted{known.made_id, true};
+  return fail(Errc::invalid, "idempotency_mismatch",
+              {"This Idempotency-Key was used before with another body.", "该 Idempotency-Key 已用于不同的请求内容。"});
 }
 
 }  // namespace fluxgate::tasks

@@ -94,6 +94,7 @@ struct KnownKey {
 };
 std::optional<KnownKey> find_key(db::Tx& tx, const KeyUse& use);
 void keep_key(db::Tx& tx, const KeyUse& use, std::string_view made_id, Millis now);
-Error key_reused();
+// The answer to a repetition; invalid when it is one of another body.
+Result<Submitted> replay(const KnownKey& known);
 
 }  // namespace fluxgate::tasks

@@ -13,13 +13,7 @@
 namespace fluxgate::tasks {
 namespace {
 
-
 Error task_not_found() { return Error(Errc::not_found, "task_not_found", {"Task not found", "任务不存在"}); }
-
-Result<Submitted> replay(const KnownKey& known) {
-  if (!known.same_body) return fail(key_reused());
-  return Submitted{known.made_id, true};
-}
 
 class Service final : public Tasks {
  public:
