@@ -226,7 +226,9 @@ void NodeImpl::build_server() {
 void NodeImpl::start() {
   if (workspace_.database->dialect() == db::Dialect::postgresql) {
     hub_.relay_to([this](const std::string& user) { workspace_.database->announce(user); });
-    workspace_.database->on_announced([this](const std::string& user) { hub_.heard(user); });
+    workspace_.database->on_announced([this](const std::string& word) {
+      if (!engine_->heard(word)) hub_.heard(word);
+    });
   }
   engine_thread_.start();
   boost::asio::post(engine_thread_.context(), [this] {

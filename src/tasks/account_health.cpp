@@ -6,14 +6,14 @@ namespace fluxgate::tasks {
 
 Breaker::State Breaker::state(Millis now) const {
   if (!open_) return State::closed;
-  return now < rest_until_ ? State::open : State::half_open;
+  return rest_from_ <= now && now < rest_until_ ? State::open : State::half_open;
 }
 
 int Breaker::room(Millis now) const {
   switch (state(now)) {
     case State::closed: return -1;
     case State::open: return 0;
-    case State::half_open: return trying_since_ != 0 && now - trying_since_ < rules_.probe_limit_ms ? 0 : 1;
+    case State::half_open: return trying_since_ != 0 && trying_since_ <= now && now - trying_since_ < rules_.probe_limit_ms ? 0 : 1;
   }
   return 0;
 }
@@ -39,6 +39,7 @@ bool Breaker::failed(Millis now) {
   open_ = true;
   if (rests_ == 0) since_ = now;
   const Millis rest = rules_.rest_ms << std::min(rests_, 20);
+  rest_from_ = now;
   rest_until_ = now + std::min(rest, rules_.rest_max_ms);
   trying_since_ = 0;
   ++rests_;

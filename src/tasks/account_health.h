@@ -2,7 +2,7 @@
 //
 // Closed: tasks flow. After `failures_to_open` submits in a row that the upstream could not take, it is open and
 // the account rests. When the rest is over it is half open: one task goes to try; if that is taken, the breaker
-// closes, else the account rests twice as long, up to a limit. A refusal of one request's content is an answer
+// closes, else the account rests twice as long, up to a limit. A clock that was put back ends the rest. A refusal of one request's content is an answer
 // like any other and says nothing against the account.
 //
 // Breakers are each node's own experience and are not stored; what takes an account out for everyone (key,
@@ -49,7 +49,7 @@ class Breaker {
   BreakerRules rules_;
   int in_a_row_ = 0, rests_ = 0;
   bool open_ = false;
-  Millis since_ = 0, rest_until_ = 0, trying_since_ = 0;
+  Millis since_ = 0, rest_from_ = 0, rest_until_ = 0, trying_since_ = 0;
   std::int64_t successes_ = 0, failures_ = 0;
 };
 

@@ -60,7 +60,8 @@ class AccountStore {
   std::int64_t at_work(db::Tx& tx, std::string_view id) const;  // tasks, on all nodes
   // conflict account_busy while tasks are at work on it; false when there is none.
   Result<bool> remove(db::Tx& tx, std::string_view id, Millis now) const;
-  // Key or balance refused: nobody is sent to it until it is saved again. Raises an alert; `alert_id` is for it.
+  // Key or balance refused: nobody is sent to it until it is saved again. Raises an alert; `alert_id` is for it. The
+  // environment's account is not ours to switch off: each task is told, and the alert says where its key is.
   void take_out(db::Tx& tx, std::string_view account_id, std::string_view reason, std::string_view alert_id, Millis now) const;
   // Remedy text when a stored key cannot be opened; nullopt when all can.
   std::optional<std::string> unreadable_key(db::Tx& tx) const;

@@ -154,7 +154,7 @@ awaitable<void> Durations::flush() {
 awaitable<void> Durations::read(Key key) {
   const Millis now = clock_.now_ms();
   const Millis read_at = known(key).read_at;
-  if (read_at != 0 && now - read_at < kReadFor) co_return;
+  if (read_at != 0 && read_at <= now && now - read_at < kReadFor) co_return;
   auto stored = co_await database_.read([key](db::Tx& tx) { return read_recent(tx, key.model, key.size); });
   Known& entry = known(key);
   stored.insert(stored.end(), entry.fresh.begin(), entry.fresh.end());

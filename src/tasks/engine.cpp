@@ -1,5 +1,7 @@
 #include "tasks/engine.h"
 
+#include <ctime>
+
 #include "base/ids.h"
 #include "base/log.h"
 
@@ -14,6 +16,15 @@ constexpr Millis kLeaseMargin = 2'000;  // no paid request in the last moments o
 constexpr int kTakeOverAtOnce = 500;
 constexpr int kClaimAtOnce = 256;
 constexpr milliseconds kIdle{1'000};
+constexpr Millis kLookAtLeastEvery = 15 * 60'000;  // at every task in flight, whatever the clock has done
+constexpr std::string_view kTaskWord = "task ";   // begins the words between engines
+
+// Goes on while the machine sleeps, as leases do.
+Millis machine_steady() {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return time.tv_sec * 1'000ll + time.tv_nsec / 1'000'000;
+}
 
 }  // namespace
 
@@ -24,7 +35,9 @@ Engine::Engine(boost::asio::any_io_executor executor, EngineParts parts, EngineO
       flights_changed_(executor),
       work_waits_(executor),
       lease_due_(executor),
-      durations_(parts_.database, parts_.clock) {}
+      durations_(parts_.database, parts_.clock) {
+  if (!options_.steady) options_.steady = machine_steady;
+}
 
 Engine::~Engine() = default;
 
@@ -76,17 +89,33 @@ void Engine::accounts_changed() {
 
 void Engine::attend(std::string task_id) {
   boost::asio::post(group_.executor(), [this, id = std::move(task_id)] {
-    auto found = flights_.find(id);
-    if (found == flights_.end()) return;
-    if (!found->second.busy) return schedule(id, now());
+    if (!look_at(id)) parts_.database.announce(std::string(kTaskWord) + id);
+  });
+}
+
+bool Engine::heard(std::string_view word) {
+  if (!word.starts_with(kTaskWord)) return false;
+  boost::asio::post(group_.executor(), [this, id = std::string(word.substr(kTaskWord.size()))] { look_at(id); });
+  return true;
+}
+
+bool Engine::look_at(const std::string& id) {
+  auto found = flights_.find(id);
+  if (found == flights_.end()) return false;
+  if (found->second.busy) {
     found->second.again = true;
     end_watch(id);
-  });
+  } else {
+    schedule(id, now());
+  }
+  return true;
 }
 
 // ---- the node ----
 
-bool Engine::lease_holds() const { return now() + kLeaseMargin < lease_until_; }
+bool Engine::lease_holds() const {
+  return now() + kLeaseMargin < lease_until_ && options_.steady() + kLeaseMargin < lease_until_steady_;
+}
 
 awaitable<void> Engine::keep_lease() {
   while (!group_.stopping()) {
@@ -102,13 +131,14 @@ awaitable<void> Engine::keep_lease() {
 
 awaitable<void> Engine::renew_lease() {
   // Counted from before the row is written: what others see ends later than what this node relies on.
-  const Millis until = now() + kLease;
+  const Millis until = now() + kLease, until_steady = options_.steady() + kLease;
   co_await parts_.database.write([node = options_.node_id, sole = options_.sole_node, at = now()](db::Tx& tx) {
     store::renew_lease(tx, node, kLease, at);
     if (sole) store::end_other_leases(tx, node);
   });
   bool first = lease_until_ == 0;
   lease_until_ = until;
+  lease_until_steady_ = until_steady;
   if (first) work_waits_.notify();
 }
 
@@ -125,13 +155,13 @@ awaitable<void> Engine::take_over() {
 // ---- claims ----
 
 awaitable<void> Engine::claim_work() {
-  Millis orphans_looked_for = 0;
+  std::optional<Millis> orphans_looked_for;  // steady
   while (!group_.stopping()) {
     try {
       if (lease_until_ != 0) {
         co_await refresh_accounts();
-        if (now() - orphans_looked_for >= 5'000) {
-          orphans_looked_for = now();
+        if (!orphans_looked_for || options_.steady() - *orphans_looked_for >= 5'000) {
+          orphans_looked_for = options_.steady();
           co_await take_over();
         }
         bool more = false;
@@ -177,8 +207,8 @@ void Engine::adopt(const Task& task) {
 void Engine::schedule(const std::string& id, Millis at) {
   auto found = flights_.find(id);
   if (found == flights_.end()) return;
-  found->second.due = at;
-  due_.push({at, id});
+  found->second.due = options_.steady() + std::clamp<Millis>(at - now(), 0, kLookAtLeastEvery);
+  due_.push({found->second.due, id});
   flights_changed_.notify();
 }
 
@@ -192,13 +222,13 @@ awaitable<void> Engine::follow_flights() {
   while (!group_.stopping()) {
     launch_due();
     Millis wait = kIdle.count();
-    if (!due_.empty() && steps_ < options_.max_steps) wait = std::clamp<Millis>(due_.top().at - now(), 1, wait);
+    if (!due_.empty() && steps_ < options_.max_steps) wait = std::clamp<Millis>(due_.top().at - options_.steady(), 1, wait);
     co_await flights_changed_.wait_for(milliseconds(wait));
   }
 }
 
 void Engine::launch_due() {
-  while (!due_.empty() && due_.top().at <= now() && steps_ < options_.max_steps) {
+  while (!due_.empty() && due_.top().at <= options_.steady() && steps_ < options_.max_steps) {
     Due next = due_.top();
     due_.pop();
     auto found = flights_.find(next.id);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <queue>
 #include <string>
@@ -43,6 +44,7 @@ struct EngineOptions {
   int max_steps = 256;             // steps at work at once
   bool sole_node = false;          // nobody else can use the database: what others owned is free at once
   bool allow_private_results = false;  // the sandbox serves results from loopback
+  std::function<Millis()> steady;  // time that only goes forward, at its own pace; empty = the machine's
 };
 
 // What the engine works with; all of it outlives the engine.
@@ -73,9 +75,12 @@ class Engine {
   void nudge();
   // From any thread: accounts were changed; they are read again at once.
   void accounts_changed();
-  // From any thread: there may be new work; a task's cancel or an upstream's webhook wants attention.
+  // From any thread: there may be new work; a task's cancel or an upstream's webhook wants attention, here or on the
+  // node that has it.
   void wake();
   void attend(std::string task_id);
+  // From any thread: what other nodes announced (db::Database::announce); false when the word is not for engines.
+  bool heard(std::string_view word);
 
   // Asks the upstream whether the account is usable; costs nothing. On the engine's thread.
   awaitable<Result<void>> probe(UpstreamAccount account);
@@ -88,7 +93,7 @@ class Engine {
 
  private:
   struct Flight {
-    Millis due = 0;
+    Millis due = 0;                // steady, as in Due
     Millis sent_at = 0;
     Millis unfinished_ms = 0;      // after so long it was last seen at work
     int looks = 0;
@@ -101,7 +106,7 @@ class Engine {
     bool cancel_sent = false;
   };
   struct Due {
-    Millis at;
+    Millis at;  // steady: a clock that is put right neither hurries nor holds up what is under way
     std::string id;
     bool operator>(const Due& other) const { return at > other.at; }
   };
@@ -112,7 +117,7 @@ class Engine {
   // Watches of an account that brought nothing, in a row; and until when none is tried.
   struct Useless {
     int in_a_row = 0;
-    Millis until = 0;
+    Millis until = 0;  // steady
   };
 
   // engine.cpp: the loops and the flights
@@ -127,6 +132,7 @@ class Engine {
   awaitable<void> step(std::string id);
   awaitable<void> act(Task task);
   void schedule(const std::string& id, Millis at);
+  bool look_at(const std::string& id);  // false when it is not in flight here
   void forget(const std::string& id);
   bool lease_holds() const;
   Millis now() const { return parts_.clock.now_ms(); }
@@ -136,6 +142,7 @@ class Engine {
   // The accounts that can be given tasks now; nullopt when none will be before somebody puts one right.
   std::optional<std::vector<Room>> rooms(std::string_view provider) const;
   const UpstreamAccount* account(std::string_view provider, std::string_view id) const;
+  bool has_other_account(const providers::Account& than) const;  // in use, resting or not
   const providers::Adapter* adapter(std::string_view provider) const;
   std::optional<Millis> no_status_call_before(const std::string& account_id);
   providers::Adapter::Moment moment() const;
@@ -210,8 +217,9 @@ class Engine {
   std::unordered_map<std::string, Useless> useless_;  // by account
   Durations durations_;
   std::unordered_map<std::string, std::pair<Millis, std::vector<std::string>>> webhook_keys_;  // by base URL
-  Millis accounts_read_at_ = 0;
-  Millis lease_until_ = 0;
+  Millis accounts_read_at_ = 0;    // steady; 0 = read them
+  Millis lease_until_ = 0;         // by the clock, as others may judge it, …
+  Millis lease_until_steady_ = 0;  // … and by time that was not put back meanwhile
   int steps_ = 0;
 };
 

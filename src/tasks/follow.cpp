@@ -12,6 +12,12 @@ using providers::Decision;
 
 constexpr Millis kWebhookKeysFor = 24ll * 3600 * 1000;
 
+// What lies far ahead was written before the clock was put back: it is long ago. (Nodes' clocks differ a little.)
+Millis since(Millis then, Millis now) {
+  constexpr Millis kFarAhead = 60'000, kLongAgo = 24ll * 3600 * 1000;
+  return then - now > kFarAhead ? kLongAgo : now - then;
+}
+
 Text timed_out() { return {"No result in time; we stopped waiting.", "等待超时，已停止。"}; }
 
 }  // namespace
@@ -26,7 +32,7 @@ awaitable<void> Engine::poll(Task task) {
   }
 
   if (task.cancel_requested_at) {
-    if (now() - *task.cancel_requested_at > options_.policy.cancel_wait_ms) {
+    if (since(*task.cancel_requested_at, now()) > options_.policy.cancel_wait_ms) {
       log::warn("task {}: cancelled without the upstream's word; its cost is the operator's", task.id);
       store::Move change{.to = TaskState::cancelled, .error_code = "cancelled",
                          .error_message = {"You cancelled this.", "任务已取消。"}};
@@ -158,6 +164,12 @@ awaitable<void> Engine::cancel_upstream(Task task, Attempt attempt) {
 
 awaitable<void> Engine::decide_unknown(Task task) {
   auto attempt = co_await parts_.database.read([id = task.id](db::Tx& tx) { return store::last_attempt(tx, id); });
+  if (attempt && !attempt->over && !attempt->reference.empty()) {
+    // The answer came after all, to a node that did not own the task any more: the upstream can be asked.
+    const bool moved = co_await move(task, {.to = TaskState::running});
+    if (moved) schedule(task.id, now());
+    co_return;
+  }
   if (task.cancel_requested_at) {
     log::warn("task {}: cancelled while its submit was unanswered; a cost is the operator's", task.id);
     store::Move change{.to = TaskState::cancelled, .error_code = "cancelled",
@@ -166,7 +178,7 @@ awaitable<void> Engine::decide_unknown(Task task) {
     co_return;
   }
   bool webhook = !options_.public_url.empty();
-  Millis waited = now() - task.updated_at;
+  Millis waited = since(task.updated_at, now());
   switch (judge_unknown(options_.policy, task.quote, task.resubmits, waited, webhook)) {
     case UnknownVerdict::wait: {
       Millis limit = webhook ? options_.policy.unknown_wait_with_webhook_ms : options_.policy.unknown_wait_ms;
@@ -197,13 +209,13 @@ std::string Engine::hook_mac(std::string_view attempt_id) const {
 
 awaitable<std::vector<std::string>> Engine::webhook_keys(const UpstreamAccount& account, const providers::Adapter& adapter) {
   auto& [fetched_at, keys] = webhook_keys_[account.account.base_url];
-  if (fetched_at != 0 && now() - fetched_at < kWebhookKeysFor) co_return keys;
+  if (fetched_at != 0 && options_.steady() - fetched_at < kWebhookKeysFor) co_return keys;
   auto request = adapter.webhook_keys_request(account.account);
   if (!request) co_return std::vector<std::string>{};
   auto reply = co_await parts_.client.call(std::move(*request), {});
   if (!reply) co_return std::vector<std::string>{};
   auto read = adapter.read_webhook_keys(*reply);
-  if (!read.empty()) webhook_keys_[account.account.base_url] = {now(), read};
+  if (!read.empty()) webhook_keys_[account.account.base_url] = {options_.steady(), read};
   co_return read;
 }
 
@@ -218,7 +230,8 @@ awaitable<void> Engine::on_webhook(std::string attempt_id, HeaderList headers, s
     if (!task) return std::nullopt;
     return Known{*task, *attempt};
   });
-  if (!known || known->task.owner != options_.node_id) co_return;
+  if (!known || is_final(known->task.state)) co_return;
+  if (known->task.owner != options_.node_id) co_return attend(known->task.id);
   auto flight = flights_.find(known->task.id);
   bool ours = flight != flights_.end() && !flight->second.busy &&
               (known->task.state == TaskState::running || known->task.state == TaskState::unknown);

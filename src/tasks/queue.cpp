@@ -15,6 +15,8 @@ namespace json = boost::json;
 
 // Statements of one claim are few and small; a claim that met only users at their limits must end too.
 constexpr int kUsersPerClaim = 10'000;
+// What is due later was put off before the clock was put back, and is due.
+constexpr Millis kNeverPutOffFor = 15 * 60'000;
 
 // Where one priority's round of turns stands.
 struct Turn {
@@ -188,11 +190,12 @@ class Claiming {
     // A model at its limit stands in the list between bars; removing it changes the list.
     static const std::string sql = select_tasks(
         "WHERE status = 'queued' AND owner IS NULL AND provider = $1 AND priority = $2 AND user_id = $3 "
-        "AND not_before <= $4 AND replace($5, '|' || model || '|', '') = $5 ORDER BY id LIMIT 1");
+        "AND (not_before <= $4 OR not_before > $6) AND replace($5, '|' || model || '|', '') = $5 ORDER BY id LIMIT 1");
     // One that is just being cancelled is none to wait for.
     static const std::string locked = sql + " FOR UPDATE SKIP LOCKED";
     return tx_.first(tx_.dialect() == db::Dialect::sqlite ? sql : locked,
-                     {claim_.provider, static_cast<int>(priority), user, claim_.now, full_models_}, read_task);
+                     {claim_.provider, static_cast<int>(priority), user, claim_.now, full_models_, claim_.now + kNeverPutOffFor},
+                     read_task);
   }
 
   const Share& share(const std::string& user) {

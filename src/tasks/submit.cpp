@@ -163,7 +163,10 @@ awaitable<void> Engine::accepted(Task task, Attempt attempt, providers::Accepted
         store::accept_attempt(tx, id, reference, change.now);
         return store::move(tx, after, change) ? std::optional(after) : std::nullopt;
       });
-  if (!moved) co_return forget(task.id);
+  if (!moved) {
+    forget(task.id);
+    co_return attend(task.id);  // whoever has it by now can ask for it with this reference
+  }
   parts_.hub.changed(moved->user_id);
   auto& flight = flights_[task.id];
   flight.sent_at = attempt.sent_at;
@@ -178,7 +181,7 @@ awaitable<void> Engine::accepted(Task task, Attempt attempt, providers::Accepted
 awaitable<void> Engine::not_accepted(Task task, Attempt attempt, UpstreamAccount account, providers::Failed why) {
   if (why.decision == Decision::account) co_await take_out(account, why);
   bool again = why.decision == Decision::retry || why.decision == Decision::account;
-  bool elsewhere = why.decision != Decision::account || rooms(task.provider).has_value();
+  const bool elsewhere = why.decision != Decision::account || has_other_account(account.account);
   if (why.decision == Decision::account && !elsewhere) {
     Error off = upstream_off();
     why.code = off.code();

@@ -50,8 +50,9 @@ struct Attempt {
   std::string id, task_id;
   int number = 1;
   std::string account_id;
-  boost::json::object reference;
+  boost::json::object reference;         // empty: the upstream's answer is not known
   Millis sent_at = 0;
+  bool over = false;                     // ended, given up or lost
 };
 
 // One delivered result.

@@ -125,20 +125,21 @@ std::int64_t total(db::Tx& tx, const HistoryQuery& query) {
 
 namespace {
 Attempt read_attempt(const db::Row& row) {
-  return {row.str(0), row.str(1), static_cast<int>(row.i64(2)), row.str(3), parse_object(row.text(4)), row.i64(5)};
+  return {row.str(0),    row.str(1),          static_cast<int>(row.i64(2)), row.str(3), parse_object(row.text(4)),
+          row.i64(5), row.maybe_i64(6).has_value()};
 }
 }  // namespace
 
 std::optional<Attempt> last_attempt(db::Tx& tx, std::string_view task_id) {
   return tx.first(
-      "SELECT id, task_id, number, account_id, reference, sent_at FROM fg_task_attempt WHERE task_id = $1 "
+      "SELECT id, task_id, number, account_id, reference, sent_at, finished_at FROM fg_task_attempt WHERE task_id = $1 "
       "ORDER BY number DESC LIMIT 1",
       {task_id}, read_attempt);
 }
 
 std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id) {
   return tx.first(
-      "SELECT id, task_id, number, account_id, reference, sent_at FROM fg_task_attempt WHERE id = $1", {attempt_id},
+      "SELECT id, task_id, number, account_id, reference, sent_at, finished_at FROM fg_task_attempt WHERE id = $1", {attempt_id},
       read_attempt);
 }
 
@@ -179,6 +180,8 @@ void renew_lease(db::Tx& tx, std::string_view node, Millis lease, Millis now) {
       "INSERT INTO fg_node (id, lease_until, started_at) VALUES ($1, $2, $3) "
       "ON CONFLICT (id) DO UPDATE SET lease_until = $2",
       {node, at + lease, at});
+  // One that lasts longer than any can was written before the clock was put back.
+  tx.exec("UPDATE fg_node SET lease_until = $1 WHERE lease_until > $2", {at + lease, at + 2 * lease});
   tx.exec("DELETE FROM fg_node WHERE lease_until < $1", {at - kNodesKept});
 }
 

@@ -1,4 +1,6 @@
 // Accounts, and conversations with the upstream through an adapter.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/crypto.h"
@@ -14,8 +16,8 @@ constexpr int kRestsBeforeAlert = 3;  // a short outage mends itself
 }
 
 awaitable<void> Engine::refresh_accounts() {
-  if (accounts_read_at_ != 0 && now() - accounts_read_at_ < kAccountsFor) co_return;
-  accounts_read_at_ = now();
+  if (accounts_read_at_ != 0 && options_.steady() - accounts_read_at_ < kAccountsFor) co_return;
+  accounts_read_at_ = options_.steady();
   for (const auto* adapter : parts_.adapters) {
     std::string provider(adapter->provider());
     auto list = co_await parts_.database.read(
@@ -49,6 +51,13 @@ const UpstreamAccount* Engine::account(std::string_view provider, std::string_vi
   for (const auto& account : list->second)
     if (account.account.id == id) return &account;
   return nullptr;
+}
+
+bool Engine::has_other_account(const providers::Account& than) const {
+  auto list = accounts_.find(than.provider);
+  return list != accounts_.end() && std::ranges::any_of(list->second, [&than](const UpstreamAccount& other) {
+    return usable(other) && other.account.id != than.id;
+  });
 }
 
 const providers::Adapter* Engine::adapter(std::string_view provider) const {

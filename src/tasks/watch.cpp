@@ -30,7 +30,7 @@ Follow Engine::follow_by(const Task& task, const Attempt& attempt, const std::op
   const auto* speaker = adapter(task.provider);
   const auto* with = account(task.provider, attempt.account_id);
   if (!speaker || !with || !speaker->can_watch(with->account)) return Follow::poll;
-  if (auto useless = useless_.find(attempt.account_id); useless != useless_.end() && now() < useless->second.until)
+  if (auto useless = useless_.find(attempt.account_id); useless != useless_.end() && options_.steady() < useless->second.until)
     return Follow::poll;
   const bool worth = worth_watching(expected, now() - flight->second.sent_at);
   return worth && watching_.size() < kWatchesMax ? Follow::watch : Follow::poll;
@@ -124,7 +124,7 @@ void Engine::watched(const std::string& account_id, const std::string& task_id, 
   }
   if (auto flight = flights_.find(task_id); flight != flights_.end()) flight->second.no_watch = true;
   if (++useless.in_a_row < kUselessMax) return;
-  useless = {0, now() + kNoWatchFor};
+  useless = {0, options_.steady() + kNoWatchFor};
   log::warn("upstream account {} tells nothing on calls that stay open; its tasks are polled for a while", account_id);
 }
 

@@ -178,6 +178,47 @@ TEST_F(Accounts, AKeyThatIsRefusedIsOutUntilItIsSavedAgain) {
   EXPECT_EQ(locked.count("accepted"), 1);
 }
 
+TEST_F(Accounts, AnEmptyBalanceTakesTheAccountOutWhileTheOthersWork) {
+  SandboxProcess empty({"--fault", "submit-403-balance"}), well;
+  const std::string out = add("empty", empty, {{"weight", 100}});
+  add("good", well);
+  const json::object batch = run_batch(6, "balance");
+  EXPECT_EQ(batch.at("counts").at("succeeded"), 6) << json::serialize(batch);
+  EXPECT_EQ(state(out), "out");
+  EXPECT_EQ(well.count("accepted"), 6);
+  const json::array alerts = open_alerts();
+  ASSERT_EQ(alerts.size(), 1u) << json::serialize(alerts);
+  EXPECT_EQ(alerts.at(0).at("kind"), "account_out");
+  EXPECT_EQ(alerts.at(0).at("subject"), json::value(out));
+  const auto posts = empty.count("posts");
+  end_of(submit_one("one more"));
+  EXPECT_EQ(empty.count("posts"), posts) << "nothing is sent to it any more";
+}
+
+// It cannot be switched off in the database: each task asks it once and says why it failed.
+TEST(EnvironmentsAccount, IsAskedOncePerTaskWhenItsKeyIsRefused) {
+  TempFolder folder;
+  SandboxProcess upstream({"--key", "the:right-one"});
+  ServerProcess server(folder.path(), {"--fal-key", "the:wrong-one", "--fal-base-url", upstream.base_url(), "--drain", "1"},
+                       {{"DEFAULT_USER_ROLE", "user"}, {"CREDIT_DEFAULT_CREDIT", "100"}});
+  server.start();
+  const Client client(server.base_url(), &contract());
+  const json::value made = client.post("/api/v1/auths/signup", "", {{"name", "Ann"}, {"email", "ann@example.org"},
+                                                                    {"password", kPassword}}).json();
+  const Person ann{std::string(made.at("id").as_string()), "ann@example.org", std::string(made.at("token").as_string())};
+  for (int task = 1; task <= 2; ++task) {
+    const json::value submitted = client.post("/api/v1/flux/text-to-image", ann.token, text_body("x")).json();
+    const json::object end = ended(client, ann, std::string(submitted.at("id").as_string()));
+    EXPECT_EQ(end.at("status"), "FAILED");
+    EXPECT_EQ(end.at("error").at("code"), "upstream_auth");
+    EXPECT_EQ(upstream.count("posts"), task);
+  }
+  const json::array alerts = client.get(kAlerts, ann.token).json().at("data").as_array();
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_NE(json::serialize(alerts).find("from the environment"), std::string::npos) << json::serialize(alerts);
+  EXPECT_EQ(client.get("/api/v1/flux/credits", ann.token).json().at("credits_balance"), 100);
+}
+
 TEST_F(Accounts, AlertsCanBeDealtWithByHand) {
   SandboxProcess locked({"--key", "the:right-one"});
   add("locked", locked);

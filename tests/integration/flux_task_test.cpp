@@ -1,3 +1,5 @@
+#include <thread>
+
 #include <fmt/format.h>
 
 #include "base/crypto.h"
@@ -163,6 +165,30 @@ TEST(FluxTask, TheSameKeyMakesOneTask) {
   const Answer other_person = api().post("/api/v1/flux/text-to-image", bob.token, text_body("x"), key);
   EXPECT_NE(other_person.json().at("id"), first.json().at("id"));
   ended(ann, std::string(first.json().at("id").as_string()));
+  EXPECT_EQ(balance(ann), 95);
+}
+
+// They meet in one commit group, or in as many transactions side by side.
+TEST(FluxTask, TheSameKeySentByManyAtOnceMakesOneTask) {
+  constexpr int kAtOnce = 24;
+  const Person ann = somebody();
+  std::vector<Answer> answers(kAtOnce);
+  std::vector<std::thread> clients;
+  for (Answer& answer : answers)
+    clients.emplace_back([&] {
+      answer = Client(api().base_url(), nullptr).post("/api/v1/flux/text-to-image", ann.token, text_body("x"), {{"Idempotency-Key", "all of us"}});
+    });
+  for (auto& client : clients) client.join();
+  const std::string id(answers.front().json().at("id").as_string());
+  int first = 0;
+  for (const Answer& answer : answers) {
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(answer.json().at("id"), json::value(id));
+    first += answer.header("idempotency-replayed").empty();
+  }
+  EXPECT_EQ(first, 1);
+  ended(ann, id);
+  EXPECT_EQ(api().get("/api/v1/flux/history", ann.token).json().at("total"), 1);
   EXPECT_EQ(balance(ann), 95);
 }
 
