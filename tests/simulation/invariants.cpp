@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "credits/ledger.h"
+#include "tasks/audit.h"
 
 namespace fluxgate::simulation {
 namespace {
@@ -16,8 +16,12 @@ constexpr Promise kAlways[] = {
     {"no balance is negative", "SELECT COUNT(*) FROM fg_credit_account WHERE balance < 0 OR held < 0 OR balance < held"},
     {"a task is captured at most once",
      "SELECT COUNT(*) FROM (SELECT task_id FROM fg_credit_entry WHERE kind = 'capture' GROUP BY task_id HAVING COUNT(*) > 1) t"},
-    {"a success is charged its price",
-     "SELECT COUNT(*) FROM fg_task WHERE status = 'succeeded' AND charged <> quote"},
+    {"a success is charged for what it delivered, at five credits each, and nothing when it was there already",
+     "SELECT COUNT(*) FROM fg_task t WHERE status = 'succeeded' AND charged <> CASE WHEN cached_from IS NULL THEN 5000 ELSE 0 END * "
+     "(SELECT COUNT(*) FROM fg_task_file f WHERE f.task_id = t.id)"},
+    {"nobody is given more than they asked for",
+     "SELECT COUNT(*) FROM fg_task t WHERE images < (SELECT COUNT(*) FROM fg_task_file f WHERE f.task_id = t.id)"},
+    {"a task is sent again once at most", "SELECT COUNT(*) FROM fg_task WHERE resubmits > 1"},
     {"a success is captured exactly once, unless it was free",
      "SELECT COUNT(*) FROM fg_task t WHERE status = 'succeeded' AND charged > 0 AND (SELECT COUNT(*) FROM fg_credit_entry e "
      "WHERE e.task_id = t.id AND e.kind = 'capture' AND e.amount = -t.charged) <> 1"},
@@ -64,12 +68,14 @@ void look_for(db::Tx& tx, std::string_view table, const Answered& answered, std:
 
 }  // namespace
 
-std::vector<std::string> broken_promises(db::Tx& tx, const Answered& tasks, const Answered& batches) {
+std::vector<std::string> broken_promises(db::Tx& tx, const Known& known) {
   std::vector<std::string> broken;
-  for (const std::string& finding : credits::audit(tx)) broken.push_back("the books balance: " + finding);
+  for (const std::string& finding : tasks::audit(tx)) broken.push_back("db verify finds nothing: " + finding);
   look(tx, kAlways, broken);
-  look_for(tx, "fg_task", tasks, broken);
-  look_for(tx, "fg_batch", batches, broken);
+  look_for(tx, "fg_task", known.tasks, broken);
+  look_for(tx, "fg_batch", known.batches, broken);
+  if (const auto tasks = tx.number("SELECT COUNT(*) FROM fg_task"); tasks > known.asked_for)
+    broken.push_back(fmt::format("one key is one task: {} were asked for, there are {}", known.asked_for, tasks));
   return broken;
 }
 

@@ -12,8 +12,14 @@ namespace fluxgate::simulation {
 // What the clients know: by Idempotency-Key, the id they were answered.
 using Answered = std::map<std::string, std::string>;
 
+struct Known {
+  const Answered& tasks;
+  const Answered& batches;
+  int asked_for = 0;  // tasks, however often
+};
+
 // Those that do not hold now; empty when all is well.
-std::vector<std::string> broken_promises(db::Tx& tx, const Answered& tasks, const Answered& batches);
+std::vector<std::string> broken_promises(db::Tx& tx, const Known& known);
 // Those of the end, when nothing is under way any more.
 std::vector<std::string> broken_at_the_end(db::Tx& tx);
 

@@ -44,6 +44,15 @@ TEST_F(Simulation, KeepsEveryPromiseInEveryWeather) {
   fmt::print("  {} schedules in {:.0f} s: {:.0f} a minute\n", seed - first, seconds, static_cast<double>(seed - first) * 60 / seconds);
 }
 
+// A load balancer gives a webhook to any node; the one that has the task is told.
+TEST_F(Simulation, ANodeTellsTheOtherWhatItHeardOfItsTasks) {
+  for (const std::uint64_t two_nodes_with_webhooks : {10, 40, 50}) {
+    const Heard heard = hear_by_the_other_node(two_nodes_with_webhooks);
+    EXPECT_EQ(heard.broken, "");
+    EXPECT_LT(heard.longest, 5'000) << "of simulated time; without a word it takes the thirty seconds until it is looked at";
+  }
+}
+
 // Seeds that once found a bug, planted or not.
 struct Regression {
   std::uint64_t seed;

@@ -2,37 +2,21 @@
 
 #include <fmt/format.h>
 
+#include "clients.h"
 #include "invariants.h"
-#include "tasks/batches.h"
-#include "tasks/service.h"
-#include "world.h"
+#include "process.h"
 
 namespace fluxgate::simulation {
 namespace {
 
 constexpr int kTasks = 25;
-constexpr int kUsers = 3;
 constexpr int kStepsMax = 6'000;
 constexpr Millis kHorizon = 6ll * 3600 * 1000;  // of simulated time
-constexpr Credits kOpening = Credits::whole(90);
+constexpr Credits kOpening = Credits::whole(50);  // some run short
+constexpr const char* kAccounts[] = {"a", "b"};
 
 struct Broken {
   std::string what;
-};
-
-// One process.
-struct Node {
-  std::string id;
-  std::unique_ptr<boost::asio::io_context> context;
-  std::unique_ptr<SimLine> line;
-  notify::Hub hub;
-  tasks::ProgressBoard progress;
-  tasks::AccountHealth health;
-  std::unique_ptr<tasks::Waiting> waiting;
-  std::unique_ptr<tasks::Engine> engine;
-  std::unique_ptr<tasks::Tasks> service;
-  std::unique_ptr<tasks::Batches> batches;
-  Millis frozen_until = 0;
 };
 
 class Voyage {
@@ -46,7 +30,8 @@ class Voyage {
         upstream_(clock_, random_, weather_),
         hooks_(seed % 2 == 0),
         thorough_(seed % 8 == 0),
-        nodes_(seed % 5 < 2 ? 2 : 1) {
+        around_{database_, *files_, upstream_, holder_, accounts_, clock_, adapter_, hooks_, seed % 5 >= 2},
+        nodes_(around_.alone ? 1 : 2) {
     database_.write_now([this](db::Tx& tx) { furnish(tx); });
     database_.watch_owners();
     draw_weather();
@@ -54,8 +39,23 @@ class Voyage {
     upstream_.on_paid = [this](const std::string& node, const std::string& task) { judge_paid(node, task); };
     for (auto& node : nodes_) live(node);
   }
-  ~Voyage() {
-    for (auto& node : nodes_) die(node);
+
+  // From now on nothing goes wrong, but that webhooks come to the wrong node.
+  void misdirect_in_fair_weather() {
+    calm();
+    misdirected_ = true;
+  }
+
+  Millis longest_open() {
+    Millis longest = 0;
+    for (const auto& [id, job] : upstream_.jobs) {
+      const std::string reference = boost::json::serialize(boost::json::object{{"id", id}});
+      const Millis ended = database_.read_now([&reference](db::Tx& tx) {
+        return tx.number("SELECT t.completed_at FROM fg_task t JOIN fg_task_attempt a ON a.task_id = t.id WHERE a.reference = $1", {reference});
+      });
+      longest = std::max(longest, ended - job.finishes_at);
+    }
+    return longest;
   }
 
   void play() {
@@ -65,15 +65,13 @@ class Voyage {
       turn();
       if (disk_ && disk_->crashed()) lose_power();
       if (database_.commits != looked_at_ && (thorough_ || step % 8 == 0)) look();
-      if (submitted_ >= kTasks && live_tasks() == 0) break;
-      if (clock_.now_ms() - began_ > kHorizon / 2) calm();
-      if (clock_.now_ms() - began_ > kHorizon) throw Broken{"tasks are stuck: " + stuck()};
+      if (!more_to_ask() && live_tasks() == 0) break;
+      if (clock_.steady_ms() - began_ > kHorizon / 2) calm();
+      if (clock_.steady_ms() - began_ > kHorizon) throw Broken{"tasks are stuck: " + stuck()};
     }
     look();
     for (const std::string& what : database_.read_now([](db::Tx& tx) { return broken_at_the_end(tx); })) throw Broken{what};
-    // Bought twice only by the policy's one resubmit.
-    for (auto& [task, times] : upstream_.accepted_per_task)
-      if (times > 2 && !task.starts_with("shared")) throw Broken{fmt::format("a task is bought at most twice: {} was {} times", task, times)};
+    look_at_purchases();
   }
 
   std::string setting() const {
@@ -81,33 +79,36 @@ class Voyage {
   }
 
  private:
-  static std::string user(int i) { return "user" + std::to_string(i); }
-  std::string somebody() { return user(static_cast<int>(random_() % kUsers)); }
   bool chance(int percent) { return percent > 0 && static_cast<int>(random_() % 100) < percent; }
   bool rarely(int per_mille) { return per_mille > 0 && static_cast<int>(random_() % 1000) < per_mille; }
+  bool more_to_ask() const { return clients_.asked_for() < kTasks; }
 
   void furnish(db::Tx& tx) {
     const Millis now = clock_.now_ms();
     db::create_missing(tx, now);
     for (int i = 0; i < kUsers; ++i) {
+      const std::string user = Clients::user(i);
       tx.exec("INSERT INTO \"user\" (id, name, email, role, profile_image_url, created_at, updated_at, last_active_at) "
-              "VALUES ($1, $1, $1, 'user', '', 0, 0, 0)", {user(i)});
-      credits::open_account(tx, user(i), kOpening, credits::make_stamp(now));
+              "VALUES ($1, $1, $1, 'user', '', 0, 0, 0)", {user});
+      credits::open_account(tx, user, kOpening, credits::make_stamp(now));
     }
-    for (const char* id : {"a", "b"}) {
-      tasks::UpstreamAccount account;
-      account.account = {id, "flux", std::string("http://") + id, "k", {}};
-      account.max_concurrent = 4;
-      accounts_.save(tx, account, now);
-    }
+    for (const char* id : kAccounts) save_account(tx, id);
     accounts_.save_settings(tx, "flux", {.enabled = true}, now);
+  }
+
+  void save_account(db::Tx& tx, const std::string& id) const {
+    tasks::UpstreamAccount account;
+    account.account = {id, "flux", "http://" + id, "k", {}};
+    account.max_concurrent = 4;
+    accounts_.save(tx, account, clock_.now_ms());
   }
 
   void draw_weather() {
     auto up_to = [this](int limit) { return static_cast<int>(random_() % static_cast<unsigned>(limit + 1)); };
     weather_ = {.refuse = up_to(30), .no_connection = up_to(20), .lost_before = up_to(10), .lost_after = up_to(15),
                 .status_error = up_to(20), .forget = up_to(2), .fail_job = up_to(15), .bad_download = up_to(25),
-                .cancel = up_to(3), .crash = up_to(20), .stall = up_to(3), .freeze = up_to(10), .saboteur = up_to(10),
+                .gone_download = up_to(10), .cancel = up_to(3), .crash = up_to(20), .stall = up_to(3), .freeze = up_to(10),
+                .saboteur = up_to(10), .clock = up_to(3), .lock_account = up_to(3), .impatience = up_to(10),
                 .no_hook = up_to(30), .late_hook = up_to(30), .twice = up_to(40), .forged = up_to(30), .early_hook = up_to(20)};
     if (random_() % 4 == 0) weather_.commit_failure = up_to(10);
   }
@@ -116,40 +117,14 @@ class Voyage {
 
   // ---- processes ----
 
-  void live(Node& node) {
-    node.id = "node" + std::to_string(++lives_);
-    node.context = std::make_unique<boost::asio::io_context>();
-    node.line = std::make_unique<SimLine>(upstream_, node.id);
-    node.waiting = std::make_unique<tasks::Waiting>(accounts_, clock_);
-    tasks::EngineOptions options;
-    options.node_id = node.id;
-    options.hook_secret = "secret";
-    options.sole_node = nodes_.size() == 1;
-    if (hooks_) options.public_url = "http://us";
-    node.engine = std::make_unique<tasks::Engine>(
-        node.context->get_executor(),
-        tasks::EngineParts{database_, *files_, *node.line, node.hub, holder_, accounts_, node.health, node.progress, clock_, {&adapter_}},
-        options);
-    const tasks::ServiceParts parts{database_, *files_, node.hub, holder_, accounts_, node.progress, clock_, *node.engine, *node.waiting,
-                                    draining_, {}};
-    node.service = tasks::make_tasks(parts);
-    node.batches = tasks::make_batches(parts);
-    node.frozen_until = 0;
-    database_.hear(node.id);
-    node.engine->start();
-    database_.hear("");
-  }
+  using Node = std::unique_ptr<Process>;
 
-  // As kill -9 does: coroutines vanish where they stand. What they gave to the database may be done or not.
+  void live(Node& node) { node = std::make_unique<Process>(around_, "node" + std::to_string(++lives_)); }
+
+  // What it gave to the database may be done or not.
   void die(Node& node) {
-    if (!node.context) return;
     if (random_() % 2 == 0) database_.run_waiting(random_);
-    database_.forget(node.id);
-    upstream_.drop_calls(node.id);
-    node.batches.reset();
-    node.service.reset();
-    node.engine.reset();
-    node.context.reset();
+    node.reset();
   }
 
   void lose_power() {
@@ -162,124 +137,93 @@ class Voyage {
     for (auto& node : nodes_) live(node);
   }
 
-  Node& some_node() { return nodes_[random_() % nodes_.size()]; }
-  bool frozen(const Node& node) const { return clock_.now_ms() < node.frozen_until; }
+  Process& some_node() { return *nodes_[random_() % nodes_.size()]; }
+  void freeze(Process& node) { node.freeze(5'000 + static_cast<Millis>(random_() % 30'000)); }
 
   // ---- what happens ----
 
   void misfortune() {
-    Node& node = some_node();
+    Node& node = nodes_[random_() % nodes_.size()];
     if (rarely(weather_.crash)) {
       die(node);
       live(node);
     }
-    if (rarely(weather_.freeze)) node.frozen_until = clock_.now_ms() + 5'000 + static_cast<Millis>(random_() % 30'000);
+    if (rarely(weather_.freeze)) freeze(*node);
     if (disk_ && rarely(weather_.crash)) disk_->crash_after(1 + static_cast<int>(random_() % 60));
-    if (chance(weather_.saboteur) && !frozen(node)) sabotage(node);
+    if (chance(weather_.saboteur) && !node->frozen()) node->begin(ruin(), [](std::exception_ptr) {});
+    if (rarely(weather_.lock_account)) upstream_.locked.insert(kAccounts[random_() % std::size(kAccounts)]);
+    if (rarely(weather_.clock)) put_clock_right();
+  }
+
+  void put_clock_right() {
+    switch (random_() % 3) {
+      case 0: return clock_.put_right(-500);
+      case 1: return clock_.put_right(-static_cast<Millis>(random_() % 3'600'000));
+      case 2: return clock_.put_right(static_cast<Millis>(random_() % 600'000));
+    }
   }
 
   void people() {
-    Node& node = some_node();
-    if (frozen(node)) return;
-    database_.hear(node.id);
-    if (submitted_ < kTasks && random_() % 3 == 0) submit(node);
-    if (submitted_ < kTasks && random_() % 40 == 0) submit_batch(node);
-    if (random_() % 200 == 0) grant(node);
-    if (chance(weather_.cancel)) cancel_one(node);
-    database_.hear("");
+    Process& node = some_node();
+    if (node.frozen()) return;
+    if (more_to_ask() && random_() % 3 == 0) clients_.submit(node, awake(2));
+    if (more_to_ask() && random_() % 40 == 0) clients_.submit_batch(node, awake(1));
+    if (chance(weather_.impatience)) clients_.repeat_one(node);
+    if (random_() % 100 == 0) node.begin(give(clients_.somebody(), Credits::whole(random_() % 3 == 0 ? -5 : 9)), [](std::exception_ptr) {});
+    if (chance(weather_.cancel)) clients_.cancel_one(node);
+    if (!upstream_.locked.empty() && random_() % 100 == 0) node.begin(mend_accounts(), [](std::exception_ptr) {});
+  }
+
+  // Any `count` of the nodes, but for those that stand still.
+  std::vector<Process*> awake(int count) {
+    std::vector<Process*> list;
+    for (int i = 0; i < count; ++i)
+      if (Process& node = some_node(); !node.frozen()) list.push_back(&node);
+    return list;
   }
 
   void turn() {
     settle();
-    Millis jump = 50 + static_cast<Millis>(random_() % 400);
-    if (random_() % 50 == 0) jump += 30'000;      // the machine slept
-    if (random_() % 100 == 0) jump = -500;        // its clock was put right
-    clock_.advance(jump);
+    clock_.advance(!misdirected_ && random_() % 50 == 0 ? 30'000 : 50 + static_cast<Millis>(random_() % 400));  // the machine slept
     upstream_.deliver_due();
     for (HookCall& call : upstream_.hooks_due()) deliver(std::move(call));
     for (auto& node : nodes_)
-      if (!frozen(node)) node.engine->nudge();
+      if (!node->frozen()) node->engine().nudge();
     settle();
   }
 
+  // Nodes and the database by turns until nothing is left to do; any of them may stop in between.
   void settle() {
     for (bool busy = true; busy;) {
       busy = false;
       for (auto& node : nodes_) {
-        if (frozen(node)) continue;
-        database_.hear(node.id);
-        node.context->restart();
-        while (node.context->poll() != 0) busy = true;
+        if (node->frozen()) continue;
+        if (node->run()) busy = true;
+        if (busy && rarely(weather_.freeze)) freeze(*node);
       }
       running_ = true;
       database_.run_waiting(random_);
       running_ = false;
-    }
-    database_.hear("");
-  }
-
-  void submit(Node& node) {
-    tasks::SubmitRequest request;
-    request.user_id = somebody();
-    request.provider = "flux";
-    request.endpoint = "text_to_image";
-    const std::string key = "key" + std::to_string(submitted_++);
-    const bool shared = random_() % 5 == 0;  // what others ask for too, and may be given what they got
-    request.body = {{"model", "m"}, {"prompt", shared ? "shared" + std::to_string(random_() % 2) : key}};
-    if (shared) request.body["seed"] = 1, request.body["use_cache"] = true;
-    if (random_() % 3 == 0) request.body["priority"] = "low";
-    request.idempotency_key = key;
-    request.body_sha256 = "x";
-    const int copies = random_() % 5 == 0 ? 3 : 1;  // an impatient client, at other nodes too
-    for (int i = 0; i < copies; ++i) {
-      Node& at = i == 0 ? node : some_node();
-      if (frozen(at)) continue;
-      database_.hear(at.id);
-      boost::asio::co_spawn(*at.context, at.service->submit(request),
-                            [this, key](std::exception_ptr error, Result<tasks::Submitted> answer) {
-                              if (!error && answer) remember(tasks_, key, answer->task_id);
-                            });
+      for (const std::string& word : std::exchange(database_.words, {}))
+        for (auto& node : nodes_)
+          if (!node->frozen() && (misdirected_ || random_() % 8 != 0)) busy = node->engine().heard(word);  // some get lost
     }
   }
 
-  void submit_batch(Node& node) {
-    tasks::BatchRequest request;
-    request.user_id = somebody();
-    request.provider = "flux";
-    request.endpoint = "text_to_image";
-    const std::string key = "batch" + std::to_string(submitted_);
-    for (int i = 0; i < 4; ++i)
-      request.requests.push_back({{"model", "m"}, {"prompt", "key" + std::to_string(submitted_++)}});
-    request.idempotency_key = key;
-    request.body_sha256 = "x";
-    for (int i = 0; i < 2; ++i)
-      boost::asio::co_spawn(*node.context, node.batches->submit(request),
-                            [this, key](std::exception_ptr error, Result<tasks::Submitted> answer) {
-                              if (!error && answer) remember(batches_, key, answer->task_id);
-                            });
-  }
-
-  void remember(Answered& answered, const std::string& key, const std::string& id) {
-    auto [known, fresh] = answered.emplace(key, id);
-    if (known->second != id) broken_ = "one key, one answer: " + key;
-  }
-
-  void grant(Node& node) {
+  awaitable<void> give(std::string to, Credits amount) {
     const auto stamp = credits::make_stamp(clock_.now_ms());
-    boost::asio::co_spawn(*node.context, give(somebody(), stamp), [](std::exception_ptr) {});
+    co_await database_.write([to, amount, stamp](db::Tx& tx) { return credits::grant(tx, to, amount, "admin", "because", stamp); });
   }
-  awaitable<void> give(std::string to, credits::Stamp stamp) {
-    co_await database_.write([to, stamp](db::Tx& tx) {
-      return credits::grant(tx, to, Credits::whole(7), "admin", "because", stamp);
+
+  // An administrator pays the bill and saves the key again.
+  awaitable<void> mend_accounts() {
+    upstream_.locked.clear();
+    co_await database_.write([this](db::Tx& tx) {
+      for (const char* id : kAccounts) save_account(tx, id);
     });
   }
 
   // A closure with a bug, among those of others.
-  void sabotage(Node& node) {
-    database_.hear(node.id);
-    boost::asio::co_spawn(*node.context, ruin(), [](std::exception_ptr) {});
-    database_.hear("");
-  }
   awaitable<void> ruin() {
     co_await database_.write([](db::Tx& tx) {
       tx.exec("UPDATE fg_credit_account SET balance = balance + 1000");
@@ -288,23 +232,23 @@ class Voyage {
     });
   }
 
-  void cancel_one(Node& node) {
-    const bool batch = random_() % 4 == 0;
-    const Answered& from = batch ? batches_ : tasks_;
-    if (from.empty()) return;
-    auto it = from.begin();
-    std::advance(it, static_cast<long>(random_() % from.size()));
-    if (batch) boost::asio::co_spawn(*node.context, node.batches->cancel(it->second, ""), [](std::exception_ptr, Result<tasks::BatchView>) {});
-    else boost::asio::co_spawn(*node.context, node.service->cancel(it->second, ""), [](std::exception_ptr, Result<tasks::TaskView>) {});
+  void deliver(HookCall call) {
+    Process& node = misdirected_ ? another_than(owner_of(call.attempt)) : some_node();
+    if (node.frozen()) return;  // nobody answered; polling has to do
+    node.begin(node.tasks().webhook(call.attempt, call.mac, {{"x-signature", call.signature}}, call.body),
+               [](std::exception_ptr, bool) {});
   }
 
-  void deliver(HookCall call) {
-    Node& node = some_node();
-    if (frozen(node)) return;  // nobody answered; polling has to do
-    database_.hear(node.id);
-    boost::asio::co_spawn(*node.context, node.service->webhook(call.attempt, call.mac, {{"x-signature", call.signature}}, call.body),
-                          [](std::exception_ptr, bool) {});
-    database_.hear("");
+  std::string owner_of(const std::string& attempt) {
+    return database_.read_now([&attempt](db::Tx& tx) {
+      return tx.first("SELECT COALESCE(t.owner, '') FROM fg_task t JOIN fg_task_attempt a ON a.task_id = t.id WHERE a.id = $1", {attempt},
+                      [](const db::Row& row) { return row.str(0); }).value_or("");
+    });
+  }
+  Process& another_than(const std::string& id) {
+    for (Node& node : nodes_)
+      if (node->id != id) return *node;
+    return *nodes_.front();
   }
 
   // ---- what is looked at ----
@@ -316,14 +260,30 @@ class Voyage {
                        "AND t.owner = $2 AND n.lease_until > $3", {task, node, clock_.now_ms()}) >= 1;
     });
     if (!rightful) broken_ = fmt::format("paid requests are sent by the owner alone: {} sent {}", node, task);
+    const bool known = database_.read_now([&](db::Tx& tx) {
+      return tx.number("SELECT COUNT(*) FROM fg_task t JOIN fg_task_attempt a ON a.task_id = t.id WHERE t.prompt = $1 "
+                       "AND t.status = 'submitting' AND t.owner = $2 AND a.reference IS NOT NULL AND a.finished_at IS NULL", {task, node}) != 0;
+    });
+    if (known) broken_ = fmt::format("what is known to be accepted is not sent again: {} sent {}", node, task);
   }
 
   void look() {
     looked_at_ = database_.commits;
-    if (!broken_.empty()) throw Broken{broken_};
-    if (!database_.trespass.empty()) throw Broken{database_.trespass};
-    for (const std::string& what : database_.read_now([this](db::Tx& tx) { return broken_promises(tx, tasks_, batches_); }))
+    for (const std::string& what : {broken_, database_.trespass, clients_.broken()})
+      if (!what.empty()) throw Broken{what};
+    const Known known{clients_.tasks(), clients_.batches(), clients_.asked_for()};
+    for (const std::string& what : database_.read_now([&known](db::Tx& tx) { return broken_promises(tx, known); }))
       throw Broken{what};
+  }
+
+  // Bought again only where the policy for lost answers said so, and never at another account besides.
+  void look_at_purchases() {
+    for (const auto& [prompt, bought] : upstream_.accepted_per_task) {
+      const auto allowed = database_.read_now([&name = prompt](db::Tx& tx) {
+        return tx.number("SELECT COALESCE(SUM(1 + resubmits), 0) FROM fg_task WHERE prompt = $1", {name});
+      });
+      if (bought > allowed) throw Broken{fmt::format("what was accepted is not bought again: {} was {} times, not {}", prompt, bought, allowed)};
+    }
   }
 
   std::int64_t live_tasks() {
@@ -343,7 +303,7 @@ class Voyage {
   std::mt19937_64 random_;
   Weather weather_;
   SimClock clock_;
-  Millis began_ = clock_.now_ms();
+  const Millis began_ = clock_.steady_ms();
   std::unique_ptr<CrashDisk> disk_;
   SimDatabase database_;
   catalogue::Holder holder_;
@@ -352,22 +312,18 @@ class Voyage {
   SimAdapter adapter_;
   crypto::Sealer sealer_{std::string(32, 'k')};
   tasks::AccountStore accounts_{sealer_};
-  std::atomic<bool> draining_{false};
+  Clients clients_{random_};
   const bool hooks_;
   const bool thorough_;  // looks after every step; the others at every eighth: what is broken stays broken
-  std::vector<Node> nodes_;
-  Answered tasks_, batches_;
   std::string broken_;
-  bool running_ = false;
+  bool running_ = false, misdirected_ = false;
   std::int64_t looked_at_ = 0;
-  int submitted_ = 0;
   int lives_ = 0;
+  const Surroundings around_;
+  std::vector<Node> nodes_;  // last: what they end with still uses the rest
 };
 
-}  // namespace
-
-std::string play(std::uint64_t seed) {
-  Voyage voyage(seed);
+std::string sail(Voyage& voyage) {
   try {
     voyage.play();
     return "";
@@ -376,6 +332,20 @@ std::string play(std::uint64_t seed) {
   } catch (const std::exception& e) {
     return fmt::format("{} ({})", e.what(), voyage.setting());
   }
+}
+
+}  // namespace
+
+std::string play(std::uint64_t seed) {
+  Voyage voyage(seed);
+  return sail(voyage);
+}
+
+Heard hear_by_the_other_node(std::uint64_t seed) {
+  Voyage voyage(seed);
+  voyage.misdirect_in_fair_weather();
+  std::string broken = sail(voyage);
+  return {voyage.longest_open(), std::move(broken)};
 }
 
 }  // namespace fluxgate::simulation

@@ -1,5 +1,7 @@
 #include "world.h"
 
+#include <sstream>
+
 #include <fmt/format.h>
 
 #include "base/crypto.h"
@@ -100,7 +102,7 @@ awaitable<net::Reply> SimUpstream::call(std::string node, HttpRequest request, n
   co_await boost::asio::async_initiate<decltype(use_awaitable), void()>(
       [&](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        pending_.emplace(clock_.now_ms() + latency, Pending{node, [shared, executor] {
+        pending_.emplace(clock_.steady_ms() + latency, Pending{node, [shared, executor] {
           boost::asio::post(executor, [shared] { std::move (*shared)(); });
         }});
       },
@@ -111,7 +113,7 @@ awaitable<net::Reply> SimUpstream::call(std::string node, HttpRequest request, n
 }
 
 void SimUpstream::deliver_due() {
-  while (!pending_.empty() && pending_.begin()->first <= clock_.now_ms()) {
+  while (!pending_.empty() && pending_.begin()->first <= clock_.steady_ms()) {
     auto resume = std::move(pending_.begin()->second.resume);
     pending_.erase(pending_.begin());
     resume();
@@ -120,7 +122,7 @@ void SimUpstream::deliver_due() {
 
 std::vector<HookCall> SimUpstream::hooks_due() {
   std::vector<HookCall> due;
-  while (!hooks_.empty() && hooks_.begin()->first <= clock_.now_ms()) {
+  while (!hooks_.empty() && hooks_.begin()->first <= clock_.steady_ms()) {
     due.push_back(std::move(hooks_.begin()->second));
     hooks_.erase(hooks_.begin());
   }
@@ -131,39 +133,50 @@ void SimUpstream::drop_calls(const std::string& node) {
   std::erase_if(pending_, [&](const auto& call) { return call.second.node == node; });
 }
 
+namespace {
+// "done job7 2", with the number of its images, or "failed job7".
+std::string end_of(const std::string& id, const UpstreamJob& job) {
+  return job.fails ? "failed " + id : fmt::format("done {} {}", id, job.images);
+}
+}  // namespace
+
 // "http://us/hooks/{attempt}/{mac}"
 void SimUpstream::plan_hooks(const std::string& id, const UpstreamJob& job, const std::string& url) {
   const auto mac = url.rfind('/'), attempt = url.rfind('/', mac - 1);
-  HookCall call{url.substr(attempt + 1, mac - attempt - 1), url.substr(mac + 1), (job.fails ? "failed " : "done ") + id, "good"};
+  HookCall call{url.substr(attempt + 1, mac - attempt - 1), url.substr(mac + 1), end_of(id, job), "good"};
   if (chance(weather_.forged)) {
     HookCall forged = call;
     if (chance(50)) forged.mac = "0000";
     else forged.signature = "bad", forged.body = "done job999";
-    hooks_.emplace(clock_.now_ms() + static_cast<Millis>(random_() % 5'000), forged);
+    hooks_.emplace(clock_.steady_ms() + static_cast<Millis>(random_() % 5'000), forged);
   }
   if (chance(weather_.no_hook)) return;
   Millis at = job.finishes_at;
-  if (chance(weather_.early_hook)) at = clock_.now_ms();  // done at once, and told before the submit is answered
+  if (chance(weather_.early_hook)) at = clock_.steady_ms();  // done at once, and told before the submit is answered
   if (chance(weather_.late_hook)) at += 30'000;
   hooks_.emplace(at, call);
   if (chance(weather_.twice)) hooks_.emplace(at + static_cast<Millis>(random_() % 3'000), call);
 }
 
+// The body: prompt, number of images, and the webhook's address where there is one, a line each.
 net::Reply SimUpstream::submit(const std::string& node, const HttpRequest& request) {
   using Sent = net::Failure::Sent;
   using Kind = net::Failure::Kind;
-  const auto hook = request.body.find('\n');
-  const std::string task = request.body.substr(0, hook);
+  const auto line = request.body.find('\n'), hook = request.body.find('\n', line + 1);
+  const std::string task = request.body.substr(0, line);
   on_paid(node, task);
+  if (std::ranges::any_of(locked, [&](const auto& host) { return request.url.starts_with("http://" + host + "/"); }))
+    return HttpResponse{402, {}, "no balance"};
   if (chance(weather_.no_connection)) return std::unexpected(net::Failure{Kind::connect, Sent::no, "refused"});
   if (chance(weather_.refuse)) return HttpResponse{503, {}, "busy"};
   if (chance(weather_.lost_before)) return std::unexpected(net::Failure{Kind::closed, Sent::maybe, "reset"});
   std::string id = fmt::format("job{}", next_job_++);
   UpstreamJob job;
   job.task = task;
-  job.finishes_at = clock_.now_ms() + 500 + static_cast<Millis>(random_() % 20'000);
+  job.images = std::stoi(request.body.substr(line + 1));
+  job.finishes_at = clock_.steady_ms() + 500 + static_cast<Millis>(random_() % 20'000);
   job.fails = chance(weather_.fail_job);
-  if (chance(weather_.early_hook)) job.finishes_at = clock_.now_ms();
+  if (chance(weather_.early_hook)) job.finishes_at = clock_.steady_ms();
   ++accepted_per_task[task];
   jobs[id] = job;
   if (hook != std::string::npos) plan_hooks(id, job, request.body.substr(hook + 1));
@@ -175,46 +188,53 @@ net::Reply SimUpstream::answer(const std::string& node, const HttpRequest& reque
   std::string path = request.url.substr(request.url.find('/', std::string("http://").size()));
   if (request.method == "POST") return submit(node, request);
   if (path.starts_with("/file/")) {
-    if (chance(weather_.bad_download)) return HttpResponse{404, {}, ""};
+    // What is gone stays gone: a picture's number decides.
+    const auto number = static_cast<int>(std::hash<std::string>{}(path) % 100);
+    if (number < weather_.gone_download || chance(weather_.bad_download)) return HttpResponse{404, {}, ""};
     return HttpResponse{200, {}, "picture " + path};
   }
   if (chance(weather_.status_error)) return HttpResponse{500, {}, ""};
   auto job = jobs.find(path.substr(path.rfind('/') + 1));
   if (job == jobs.end()) return HttpResponse{404, {}, ""};
   if (chance(weather_.forget)) jobs.erase(job);
-  else if (request.method == "PUT") job->second.cancelled = clock_.now_ms() < job->second.finishes_at;
+  else if (request.method == "PUT") job->second.cancelled = clock_.steady_ms() < job->second.finishes_at;
   else if (job->second.cancelled) return HttpResponse{200, {}, "cancelled"};
-  else if (clock_.now_ms() < job->second.finishes_at) return HttpResponse{200, {}, "working"};
-  else return HttpResponse{200, {}, (job->second.fails ? "failed " : "done ") + job->first};
+  else if (clock_.steady_ms() < job->second.finishes_at) return HttpResponse{200, {}, "working"};
+  else return HttpResponse{200, {}, end_of(job->first, job->second)};
   return HttpResponse{202, {}, ""};
 }
 
 // ---- its adapter ----
 
 namespace {
-// "done job7" or "failed job7"
-providers::Outcome finished(const std::string& word) {
+providers::Outcome finished(const std::string& words) {
   providers::Failed failed;
-  if (word.starts_with("failed")) return failed.decision = Decision::fail, failed.code = "model", failed;
+  std::istringstream stream(words);
+  std::string end, id;
+  int images = 0;
+  stream >> end >> id >> images;
+  if (end == "failed") return failed.decision = Decision::fail, failed.code = "model", failed;
   providers::Done done;
-  done.outputs.push_back({.url = "http://sim/file/" + word.substr(5)});
+  for (int i = 0; i < images; ++i) done.outputs.push_back({.url = fmt::format("http://sim/file/{}/{}", id, i)});
   return done;
 }
 }  // namespace
 
-providers::Outcome SimAdapter::next(Intent intent, const providers::Job& job, const providers::Account&, const Moment&,
-                                    std::string_view, const HttpResponse* response) const {
+providers::Outcome SimAdapter::next(Intent intent, const providers::Job& job, const providers::Account& account,
+                                    const Moment&, std::string_view, const HttpResponse* response) const {
   std::string reference = job.reference.contains("id") ? std::string(job.reference.at("id").as_string()) : "";
   if (!response) {
     providers::Send send;
     send.paid = intent == Intent::submit;
     send.request.method = intent == Intent::submit ? "POST" : intent == Intent::cancel ? "PUT" : "GET";
-    send.request.url = "http://sim/jobs/" + reference;
-    if (intent == Intent::submit) send.request.body = std::string(job.body.at("task").as_string());
+    send.request.url = account.base_url + "/jobs/" + reference;
+    if (intent == Intent::submit)
+      send.request.body = fmt::format("{}\n{}", job.body.at("task").as_string().c_str(), job.body.at("images").as_int64());
     if (intent == Intent::submit && !job.webhook_url.empty()) send.request.body += "\n" + job.webhook_url;
     return send;
   }
   providers::Failed failed;
+  if (response->status == 402) return failed.decision = Decision::account, failed.took = providers::Took::no, failed;
   if (response->status == 503) return failed.decision = Decision::retry, failed.took = providers::Took::no, failed;
   if (response->status >= 500) return failed.decision = Decision::retry, failed;
   if (response->status == 404) return failed.decision = Decision::lost, failed;
@@ -228,7 +248,8 @@ providers::Outcome SimAdapter::next(Intent intent, const providers::Job& job, co
 providers::WebhookVerdict SimAdapter::on_webhook(const HeaderList& headers, std::string_view body, const providers::Job& job,
                                                  const providers::Account&, Millis, std::span<const std::string>) const {
   const bool good = std::ranges::any_of(headers, [](const auto& header) { return header.second == "good"; });
-  const std::string id(body.substr(body.find(' ') + 1));
+  const auto from = body.find(' ') + 1;
+  const std::string id(body.substr(from, body.find(' ', from) - from));
   const bool ours = !job.reference.contains("id") || job.reference.at("id").as_string() == id;
   if (!good || !ours) return {};
   return {true, finished(std::string(body))};
@@ -251,18 +272,24 @@ class SimModel final : public catalogue::Model {
   Result<catalogue::Normalised> validate(std::string_view, const json::object& input) const override {
     catalogue::Normalised normalised;
     normalised.params = input;
+    normalised.images = images_of(input);
     return normalised;
   }
-  catalogue::Quote quote(const json::object& params) const override { return quote_for(params, 1); }
+  catalogue::Quote quote(const json::object& params) const override { return quote_for(params, images_of(params)); }
   catalogue::Quote quote_for(const json::object&, int images) const override {
     return {Credits::whole(5) * images, 1, {}};
   }
   std::string upstream_path(std::string_view) const override { return "m"; }
   json::object upstream_body(std::string_view, const json::object& params, const std::vector<std::string>&) const override {
-    return {{"task", params.at("prompt")}};
+    return {{"task", params.at("prompt")}, {"images", images_of(params)}};
   }
 
  private:
+  static int images_of(const json::object& params) {
+    const auto* images = params.if_contains("images");
+    return images ? static_cast<int>(images->as_int64()) : 1;
+  }
+
   std::string id_ = "m", provider_ = "flux", kind_ = "text_to_image";
   Text text_;
   json::object schema_;

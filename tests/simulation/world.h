@@ -20,11 +20,14 @@ namespace fluxgate::simulation {
 
 class SimClock final : public Clock {
  public:
-  Millis now_ms() const override { return now_; }
-  void advance(Millis by) { now_ += by; }
+  Millis now_ms() const override { return steady_ + set_right_; }
+  // Time as it really goes by: what people put right is only the clock.
+  Millis steady_ms() const { return steady_; }
+  void advance(Millis by) { steady_ += by; }
+  void put_right(Millis by) { set_right_ += by; }
 
  private:
-  Millis now_ = 1'800'000'000'000;
+  Millis steady_ = 1'800'000'000'000, set_right_ = 0;
 };
 
 // The database of all nodes: closures wait until the voyage runs them, in groups as the real writer does; in memory,
@@ -48,6 +51,10 @@ class SimDatabase final : public db::Database {
   // Once the tables are there.
   void watch_owners();
   std::string trespass;  // what that found
+
+  // Words between nodes, until somebody takes them.
+  void announce(const std::string& word) override { words.push_back(word); }
+  std::vector<std::string> words;
 
   std::function<bool()> fail_commit = [] { return false; };
   std::int64_t commits = 0;
@@ -74,13 +81,17 @@ struct Weather {
   int status_error = 0;      // a status or result call fails
   int forget = 0;            // the upstream loses an accepted job
   int fail_job = 0;          // the model fails
-  int bad_download = 0;
+  int bad_download = 0;      // a result cannot be fetched, once …
+  int gone_download = 0;     // … or ever
   int commit_failure = 0;
   int cancel = 0;            // the user cancels, per step
   int crash = 0;             // per mille, per step
   int stall = 0;             // a call takes a minute
   int freeze = 0;            // per mille, per step: a node stands still for longer than its lease
   int saboteur = 0;          // a closure writes nonsense and throws, among the others
+  int clock = 0;             // per mille, per step: the clock is put forward or back
+  int lock_account = 0;      // per mille, per step: an account's key or balance is refused from now on
+  int impatience = 0;        // clients repeat what they sent, per step
   int no_hook = 0;           // a webhook never comes; else it may be …
   int late_hook = 0, twice = 0, forged = 0, early_hook = 0;
 };
@@ -91,6 +102,7 @@ struct UpstreamJob {
   bool fails = false;
   bool cancelled = false;
   std::string task;   // its prompt
+  int images = 1;
 };
 
 // A call of the upstream to /hooks/….
@@ -114,6 +126,7 @@ class SimUpstream {
 
   std::map<std::string, UpstreamJob> jobs;
   std::map<std::string, int> accepted_per_task;
+  std::set<std::string> locked;  // accounts, by host
   // Asked for every paid request as it comes in.
   std::function<void(const std::string& node, const std::string& task)> on_paid;
 

@@ -1,0 +1,69 @@
+// One process of the server, as far as tasks go: engine, services, its own thread's queue. It can vanish at any
+// moment and stand still for any time.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "tasks/batches.h"
+#include "tasks/service.h"
+#include "world.h"
+
+namespace fluxgate::simulation {
+
+// What all processes share; outlives them.
+struct Surroundings {
+  SimDatabase& database;
+  files::Files& files;
+  SimUpstream& upstream;
+  const catalogue::Holder& catalogue;
+  const tasks::AccountStore& accounts;
+  const SimClock& clock;
+  const providers::Adapter& adapter;
+  bool hooks = false;  // upstreams can reach us
+  bool alone = false;  // no other node on the database
+};
+
+class Process {
+ public:
+  Process(const Surroundings& around, std::string id);
+  // As kill -9 does: coroutines vanish where they stand.
+  ~Process();
+  Process(const Process&) = delete;
+
+  const std::string id;
+  tasks::Tasks& tasks() { return *tasks_; }
+  tasks::Batches& batches() { return *batches_; }
+  tasks::Engine& engine() { return *engine_; }
+  boost::asio::io_context& context() { return context_; }
+
+  void freeze(Millis for_ms) { frozen_until_ = around_.clock.steady_ms() + for_ms; }
+  bool frozen() const { return around_.clock.steady_ms() < frozen_until_; }
+  // Everything that can go on does; false when nothing could.
+  bool run();
+
+  // Begins a call of this process's; its closures are known as this process's.
+  template <class T, class F>
+  void begin(awaitable<T> call, F then) {
+    around_.database.hear(id);
+    boost::asio::co_spawn(context_, std::move(call), std::move(then));
+    around_.database.hear("");
+  }
+
+ private:
+  const Surroundings& around_;
+  boost::asio::io_context context_;
+  SimLine line_;
+  notify::Hub hub_;
+  tasks::ProgressBoard progress_;
+  tasks::AccountHealth health_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<tasks::Waiting> waiting_;
+  std::unique_ptr<tasks::Engine> engine_;
+  std::unique_ptr<tasks::Tasks> tasks_;
+  std::unique_ptr<tasks::Batches> batches_;
+  Millis frozen_until_ = 0;
+};
+
+}  // namespace fluxgate::simulation
