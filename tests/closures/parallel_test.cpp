@@ -360,10 +360,11 @@ TEST_P(SideBySide, AttemptsAndFilesOfOneTaskAreAllKept) {
     });
     return 0;
   });
-  house.write([&, move = house.move_to(tasks::TaskState::succeeded)](db::Tx& tx) mutable {
+  auto end = house.move_to(tasks::TaskState::succeeded);
+  end.captured = task.quote;
+  house.write([&](db::Tx& tx) {
     tasks::Task after = task;
-    move.captured = task.quote;
-    EXPECT_TRUE(tasks::store::move(tx, after, move));
+    EXPECT_TRUE(tasks::store::move(tx, after, end));
   });
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task_attempt WHERE outcome = 'done'"), 64);
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task_file f JOIN generated_files g ON g.id = f.file_id"), 64);

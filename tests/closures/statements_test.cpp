@@ -220,10 +220,11 @@ TEST_P(Statements, OfEveryTransition) {
     submitted(ann, fmt::format("{} {}", name(from), name(to)));
     const auto claimed = house.write([&](db::Tx& tx) { return tasks::claim(tx, {"flux", "n", now(), 1, {{"environment", 1, 99}}}); });
     const auto before = house.brought_to(claimed.at(0), from);
+    auto move = house.move_to(to);
+    if (to == TaskState::succeeded) move.captured = before.quote;
     closure_fails(fmt::format("{} to {}", name(from), name(to)),
-                  [&, target = to, attempt = new_id(), move = house.move_to(to)](db::Tx& tx) mutable {
+                  [&, target = to, attempt = new_id()](db::Tx& tx) {
                     tasks::Task after = before;
-                    if (target == TaskState::succeeded) move.captured = before.quote;
                     EXPECT_TRUE(tasks::store::move(tx, after, move));
                     tasks::store::insert_attempt(tx, {.id = attempt, .task_id = after.id, .account_id = "a"});
                     tasks::store::accept_attempt(tx, attempt, {{"id", 1}}, now());
