@@ -1,0 +1,438 @@
+#include "sandbox/cos_service.h"
+
+#include <charconv>
+#include <fstream>
+
+#include <lzma.h>
+#include <openssl/evp.h>
+
+#include "base/crypto.h"
+
+namespace fluxgate::sandbox::cos {
+namespace {
+
+constexpr std::uint64_t kObjectBytesMax = 5ull << 30;
+constexpr std::size_t kDocumentBytesMax = 2u << 20;
+constexpr std::string_view kServiceHost = "service.cos.myqcloud.com";
+
+struct Kind {
+  std::string_view method, parameter, name, action;
+};
+// In order: the first that fits.
+constexpr Kind kObjectKinds[] = {
+    {"put", "partNumber", "part", "UploadPart"},
+    {"post", "uploads", "initiate", "InitiateMultipartUpload"},
+    {"post", "uploadId", "complete", "CompleteMultipartUpload"},
+    {"get", "uploadId", "parts", "ListParts"},
+    {"delete", "uploadId", "abort", "AbortMultipartUpload"},
+    {"put", "", "put", "PutObject"},
+    {"get", "", "get", "GetObject"},
+    {"head", "", "head", "HeadObject"},
+    {"delete", "", "delete", "DeleteObject"},
+};
+constexpr Kind kBucketKinds[] = {
+    {"get", "uploads", "uploads", "ListMultipartUploads"},
+    {"get", "", "list", "GetBucket"},
+    {"head", "", "bucket", "HeadBucket"},
+};
+constexpr std::string_view kOtherFaults[] = {"lost", "reset", "truncated", "damaged"};
+
+struct Code {
+  std::string_view word;
+  int status;
+};
+constexpr Code kCodes[] = {
+    {"AccessDenied", 403},
+    {"InvalidAccessKeyId", 403},
+    {"SignatureDoesNotMatch", 403},
+    {"ExpiredToken", 400},
+    {"RequestTimeTooSkewed", 403},
+    {"NoSuchBucket", 404},
+    {"NoSuchKey", 404},
+    {"NoSuchUpload", 404},
+    {"InvalidRange", 416},
+    {"PreconditionFailed", 412},
+    {"BadDigest", 400},
+    {"IncompleteBody", 400},
+    {"InvalidArgument", 400},
+    {"InvalidPart", 400},
+    {"InvalidPartOrder", 400},
+    {"EntityTooSmall", 400},
+    {"KeyTooLong", 400},
+    {"MalformedXML", 400},
+    {"AttachmentFull", 400},
+    {"PaymentRequired", 402},
+    {"MethodNotAllowed", 405},
+    {"UploadConflict", 409},
+    {"DomainAuditFailed", 451},
+    {"InternalError", 500},
+    {"NotImplemented", 501},
+    {"SlowDown", 503},
+    {"ServiceUnavailable", 503},
+};
+
+std::optional<int> status_of(std::string_view word) {
+  const auto found = std::ranges::find(kCodes, word, &Code::word);
+  return found == std::end(kCodes) ? std::nullopt : std::optional(found->status);
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
+  return out;
+}
+
+// Keys in lists, which are asked for with encoding-type=url.
+std::string encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += std::isalnum(byte) || std::string_view("-_.~/").contains(c) ? std::string(1, c)
+                                                                       : fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+std::string element(std::string_view name, std::string_view text) {
+  return fmt::format("<{0}>{1}</{0}>", name, escaped(text));
+}
+
+http::Response document(std::string_view root, std::string_view inside, int status = 200) {
+  std::string text = fmt::format("<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n<{0}>{1}</{0}>", root, inside);
+  return http::Response::text(std::move(text), "application/xml", status);
+}
+
+std::string iso(Millis time) { return iso8601(time).substr(0, 19) + ".000Z"; }
+
+HeaderList kept_headers(const http::Request& request) {
+  HeaderList kept;
+  for (const auto& [name, value] : request.header_list())
+    if (name == "content-type" || name == "cache-control" || name == "content-disposition" ||
+        name.starts_with("x-cos-meta-") || name == "x-cos-storage-class")
+      kept.emplace_back(name, value);
+  return kept;
+}
+
+std::optional<Operation> operation_of(std::string_view method, const Target& target) {
+  const std::string key = target.path.substr(std::min<std::size_t>(1, target.path.size()));
+  const std::span<const Kind> kinds =
+      key.empty() ? std::span<const Kind>(kBucketKinds) : std::span<const Kind>(kObjectKinds);
+  for (const Kind& kind : kinds)
+    if (kind.method == method && (kind.parameter.empty() || target.find(kind.parameter)))
+      return Operation{kind.name, kind.action, key};
+  return std::nullopt;
+}
+
+std::vector<NamedEtag> read_parts(std::string_view xml) {
+  std::vector<NamedEtag> parts;
+  const auto between = [](std::string_view text, std::string_view open, std::string_view close) {
+    const std::size_t from = text.find(open);
+    if (from == text.npos) return std::string_view();
+    const std::size_t start = from + open.size();
+    return text.substr(start, std::min(text.find(close, start), text.size()) - start);
+  };
+  for (std::size_t at = xml.find("<Part>"); at != xml.npos; at = xml.find("<Part>", at + 1)) {
+    const std::string_view one = between(xml.substr(at), "<Part>", "</Part>");
+    const std::string_view number = between(one, "<PartNumber>", "</PartNumber>");
+    std::string etag(between(one, "<ETag>", "</ETag>"));
+    for (std::string_view quote : {"&quot;", "\""})
+      for (auto found = etag.find(quote); found != etag.npos; found = etag.find(quote))
+        etag.erase(found, quote.size());
+    NamedEtag part{0, etag};
+    std::from_chars(number.data(), number.data() + number.size(), part.number);
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+}  // namespace
+
+CosService::CosService(CosOptions options, const Clock& clock)
+    : options_(std::move(options)), clock_(clock), shelf_(options_.folder), denied_(options_.denied) {
+  for (const std::string& fault : options_.faults) add_fault(fault);
+}
+
+void CosService::add_fault(std::string_view text) {
+  Fault fault;
+  const std::size_t dash = std::min(text.find('-'), text.size()),
+                    options = std::min(text.find(";times="), text.size());
+  fault.operation = text.substr(0, dash);
+  fault.what = dash < options ? text.substr(dash + 1, options - dash - 1) : std::string_view();
+  if (options < text.size()) {
+    const std::string_view times = text.substr(options + 7);
+    std::from_chars(times.data(), times.data() + times.size(), fault.times);
+  }
+  const auto named = [&](const Kind& kind) { return kind.name == fault.operation; };
+  const bool known_operation = fault.operation == "any" || std::ranges::any_of(kObjectKinds, named) ||
+                               std::ranges::any_of(kBucketKinds, named);
+  const std::string_view word = std::string_view(fault.what).substr(fault.what.starts_with("200-") ? 4 : 0);
+  const bool known_what = std::ranges::count(kOtherFaults, fault.what) > 0 || status_of(word);
+  if (!known_operation || !known_what)
+    throw std::invalid_argument(fmt::format("there is no COS fault \"{}\"", text));
+  const std::scoped_lock lock(mutex_);
+  faults_.push_back(std::move(fault));
+}
+
+void CosService::deny(std::vector<std::string> actions) {
+  const std::scoped_lock lock(mutex_);
+  denied_ = std::move(actions);
+}
+
+std::vector<std::pair<std::string, std::string>> CosService::log() const {
+  const std::scoped_lock lock(mutex_);
+  return log_;
+}
+
+std::string CosService::due_fault(std::string_view operation) {
+  const std::scoped_lock lock(mutex_);
+  for (Fault& fault : faults_) {
+    if ((fault.operation != operation && fault.operation != "any") || fault.times == 0) continue;
+    if (fault.times > 0) --fault.times;
+    return fault.what;
+  }
+  return {};
+}
+
+bool CosService::is_denied(std::string_view action) const {
+  const std::scoped_lock lock(mutex_);
+  return std::ranges::count(denied_, action) > 0;
+}
+
+// COS's own hosts name bucket and region; any other is a custom domain of this bucket.
+std::string CosService::wrong_bucket(std::string_view host) const {
+  const std::size_t mark = host.find(".cos.");
+  if (mark == host.npos || !(host.ends_with(".myqcloud.com") || host.ends_with(".tencentcos.cn"))) return {};
+  const std::string_view region = host.substr(mark + 5, host.find('.', mark + 5) - mark - 5);
+  const bool here =
+      host.substr(0, mark) == options_.bucket && (region == options_.region || region == "accelerate");
+  return here ? "" : "NoSuchBucket";
+}
+
+http::Response CosService::refuse(std::string_view code, std::string_view message,
+                                  std::string_view resource) const {
+  return document("Error",
+                  element("Code", code) + element("Message", message) + element("Resource", resource) +
+                      element("RequestId", crypto::random_hex(12)) + element("TraceId", "sandbox"),
+                  status_of(code).value_or(400));
+}
+
+awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
+  const Target target = parse_target(request.target());
+  const std::string host(request.header("host"));
+  const Verdict verdict = check({options_.secret_id, options_.secret_key, options_.token}, request.method(),
+                                target, request.header_list(), clock_.now_ms());
+  std::string method(verdict.method);
+  if (method.empty())
+    for (const char c : request.method())
+      method += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const auto operation = operation_of(method, target);
+  const std::string_view name = operation ? operation->name : std::string_view("unknown");
+  {
+    const std::scoped_lock lock(mutex_);
+    log_.emplace_back(fmt::format("{} {}", name, operation ? operation->key : ""), host);
+  }
+  const std::string fault = due_fault(name);
+  Result<http::Response> response;
+  if (fault == "reset") {
+    response->abort_connection = true;
+    co_return response;
+  }
+  const std::string wrong = wrong_bucket(host);
+  if (status_of(fault))
+    response = refuse(fault, "As was asked for.", target.path);
+  else if (!verdict.code.empty())
+    response = refuse(verdict.code, verdict.message, target.path);
+  else if (host == kServiceHost)
+    response = list_buckets();
+  else if (!wrong.empty())
+    response = refuse(wrong, "The specified bucket does not exist.", target.path);
+  else if (!operation)
+    response = refuse("MethodNotAllowed", "Not here.", target.path);
+  else if (is_denied(operation->action))
+    response = refuse("AccessDenied", "Access Denied.", target.path);
+  else
+    response = co_await perform(request, *operation, target, fault);
+  if (!response) co_return response;
+  if (fault.starts_with("200-")) {
+    response = refuse(fault.substr(4), "As was asked for.", target.path);
+    response->status = 200;
+  }
+  if (fault == "lost") response->abort_connection = true;
+  response->headers.emplace_back("x-cos-request-id", crypto::random_hex(12));
+  co_return response;
+}
+
+awaitable<Result<http::Response>> CosService::perform(http::Request& request, const Operation& operation,
+                                                      const Target& target, std::string fault) {
+  const std::string_view name = operation.name;
+  Result<http::Response> response = http::Response::no_content();
+  if (name == "put") {
+    response = co_await put(request, operation.key, fault == "damaged");
+  } else if (name == "part") {
+    response = co_await put_part(request, target, fault == "damaged");
+  } else if (name == "complete") {
+    if (!fault.starts_with("200-")) response = co_await complete(request, target);
+  } else if (name == "get" || name == "head") {
+    response = get(request, operation, target, fault == "truncated");
+  } else if (name == "delete") {
+    shelf_.remove(operation.key);
+  } else if (name == "initiate") {
+    const std::string id = shelf_.begin({operation.key, kept_headers(request), clock_.now_ms(), {}});
+    response = document(
+        "InitiateMultipartUploadResult",
+        element("Bucket", options_.bucket) + element("Key", operation.key) + element("UploadId", id));
+  } else if (name == "abort") {
+    if (!shelf_.abort(*target.find("uploadId")))
+      response = refuse("NoSuchUpload", "It is not there.", target.path);
+  } else if (name == "list") {
+    response = list(target);
+  } else if (name == "parts") {
+    response = list_parts(target);
+  } else if (name == "uploads") {
+    response = list_uploads(target);
+  }
+  co_return response;
+}
+
+awaitable<Result<Blob>> CosService::receive(http::Request& request, bool damaged) {
+  Blob blob{shelf_.new_path()};
+  std::ofstream out(blob.path, std::ios::binary);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> md5(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  EVP_DigestInit_ex(md5.get(), EVP_md5(), nullptr);
+  while (true) {
+    FLUX_CO_TRY(piece, co_await request.read_some(kObjectBytesMax));
+    if (piece.empty()) break;
+    std::string bytes(piece);
+    if (damaged) bytes[0] = static_cast<char>(bytes[0] ^ 1);
+    EVP_DigestUpdate(md5.get(), piece.data(), piece.size());
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    blob.size += bytes.size();
+    blob.crc64 = lzma_crc64(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), blob.crc64);
+  }
+  std::array<unsigned char, 16> digest;
+  EVP_DigestFinal_ex(md5.get(), digest.data(), nullptr);
+  blob.md5 = crypto::hex(digest);
+  const std::string_view promised = request.header("content-md5");
+  const std::string came = crypto::base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  if (!promised.empty() && promised != came) co_return fail(Errc::bad_request, "BadDigest", {});
+  co_return blob;
+}
+
+awaitable<Result<http::Response>> CosService::put(http::Request& request, std::string key, bool damaged) {
+  auto blob = co_await receive(request, damaged);
+  if (!blob) co_return refuse(blob.error().code(), "The body is not what its digest says.", key);
+  const std::string etag = blob->md5;
+  const std::uint64_t crc64 = blob->crc64;
+  shelf_.put(key, {std::move(*blob), etag, kept_headers(request), clock_.now_ms()});
+  co_return http::Response{
+      200, {{"ETag", "\"" + etag + "\""}, {"x-cos-hash-crc64ecma", std::to_string(crc64)}}, std::string()};
+}
+
+awaitable<Result<http::Response>> CosService::put_part(http::Request& request, const Target& target,
+                                                       bool damaged) {
+  int number = 0;
+  const std::string text = target.find("partNumber").value_or("");
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  if (number < 1 || number > 10'000)
+    co_return refuse("InvalidArgument", "partNumber is 1 to 10000.", target.path);
+  auto blob = co_await receive(request, damaged);
+  if (!blob) co_return refuse(blob.error().code(), "The body is not what its digest says.", target.path);
+  http::Response stored{
+      200,
+      {{"ETag", "\"" + blob->md5 + "\""}, {"x-cos-hash-crc64ecma", std::to_string(blob->crc64)}},
+      std::string()};
+  if (!shelf_.add_part(target.find("uploadId").value_or(""), number, std::move(*blob)))
+    co_return refuse("NoSuchUpload", "The specified multipart upload does not exist.", target.path);
+  co_return stored;
+}
+
+awaitable<Result<http::Response>> CosService::complete(http::Request& request, const Target& target) {
+  FLUX_CO_TRY(text, co_await request.read_body(kDocumentBytesMax));
+  const std::string code = shelf_.complete(*target.find("uploadId"), read_parts(text), clock_.now_ms());
+  if (!code.empty()) co_return refuse(code, "The parts cannot be joined.", target.path);
+  const auto object = shelf_.find(target.path.substr(1));
+  co_return document("CompleteMultipartUploadResult",
+                     element("Bucket", options_.bucket) + element("Key", target.path.substr(1)) +
+                         element("ETag", "\"" + (object ? object->etag : "") + "\""));
+}
+
+http::Response CosService::get(const http::Request& request, const Operation& operation, const Target& target,
+                               bool truncated) const {
+  const auto object = shelf_.find(operation.key);
+  if (!object) return refuse("NoSuchKey", "The specified key does not exist.", target.path);
+  const std::string quoted = "\"" + object->etag + "\"";
+  const std::string_view if_match = request.header("if-match");
+  if (!if_match.empty() && if_match != quoted)
+    return refuse("PreconditionFailed", "It has changed.", target.path);
+  std::string type = "application/octet-stream";
+  HeaderList headers;
+  for (const auto& [name, value] : object->headers) {
+    if (name == "content-type")
+      type = value;
+    else if (!target.find("response-" + name))
+      headers.emplace_back(name, value);
+  }
+  for (const auto& [name, value] : target.query) {
+    if (name == "response-content-type") type = value;
+    if (name == "response-content-disposition" || name == "response-cache-control")
+      headers.emplace_back(name.substr(std::string_view("response-").size()), value);
+  }
+  headers.emplace_back("x-cos-hash-crc64ecma", std::to_string(object->blob.crc64));
+  headers.emplace_back("x-cos-object-type", "normal");
+  http::Response response = http::Response::file({object->blob.path, type, object->etag});
+  if (truncated) {
+    headers.emplace_back("ETag", quoted);
+    response =
+        http::Response::stream(type, [blob = object->blob](http::BodyWriter& writer) -> awaitable<void> {
+          std::ifstream in(blob.path, std::ios::binary);
+          std::string half(static_cast<std::size_t>(blob.size / 2), '\0');
+          in.read(half.data(), static_cast<std::streamsize>(half.size()));
+          co_await writer.write(half);
+          throw std::runtime_error("cut as was asked for");
+        });
+  }
+  response.headers.insert(response.headers.end(), headers.begin(), headers.end());
+  return response;
+}
+
+http::Response CosService::list(const Target& target) const {
+  std::size_t limit = 1000;
+  const std::string wanted = target.find("max-keys").value_or("1000");
+  std::from_chars(wanted.data(), wanted.data() + wanted.size(), limit);
+  const auto found = shelf_.list(target.find("prefix").value_or(""), target.find("marker").value_or(""));
+  std::string inside = element("Name", options_.bucket) + element("EncodingType", "url") +
+                       element("IsTruncated", found.size() > limit ? "true" : "false");
+  for (const auto& [key, object] : std::span(found).first(std::min(limit, found.size())))
+    inside += "<Contents>" + element("Key", encoded(key)) + element("LastModified", iso(object.modified_at)) +
+              element("ETag", "\"" + object.etag + "\"") + element("Size", std::to_string(object.blob.size)) +
+              "</Contents>";
+  return document("ListBucketResult", inside);
+}
+
+http::Response CosService::list_parts(const Target& target) const {
+  const auto upload = shelf_.upload(*target.find("uploadId"));
+  if (!upload) return refuse("NoSuchUpload", "The specified multipart upload does not exist.", target.path);
+  std::string inside =
+      element("Bucket", options_.bucket) + element("Key", upload->key) + element("IsTruncated", "false");
+  for (const auto& [number, part] : upload->parts)
+    inside += "<Part>" + element("PartNumber", std::to_string(number)) +
+              element("ETag", "\"" + part.md5 + "\"") + element("Size", std::to_string(part.size)) +
+              "</Part>";
+  return document("ListPartsResult", inside);
+}
+
+http::Response CosService::list_uploads(const Target& target) const {
+  std::string inside = element("Bucket", options_.bucket) + element("IsTruncated", "false");
+  for (const auto& [id, upload] : shelf_.uploads(target.find("prefix").value_or("")))
+    inside += "<Upload>" + element("Key", upload.key) + element("UploadId", id) +
+              element("Initiated", iso(upload.begun_at)) + "</Upload>";
+  return document("ListMultipartUploadsResult", inside);
+}
+
+http::Response CosService::list_buckets() const {
+  return document("ListAllMyBucketsResult", "<Buckets><Bucket>" + element("Name", options_.bucket) +
+                                                element("Location", options_.region) + "</Bucket></Buckets>");
+}
+
+}  // namespace fluxgate::sandbox::cos
