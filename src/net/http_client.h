@@ -31,7 +31,17 @@ struct Failure {
   // sink: sink or on_head said stop. source: the upload's reader failed. cancelled: by the caller, or the
   // client was destroyed.
   enum class Kind {
-    refused, resolve, connect, tls, timeout, closed, too_large, bad_url, cancelled, sink, source
+    refused,
+    resolve,
+    connect,
+    tls,
+    timeout,
+    closed,
+    too_large,
+    bad_url,
+    cancelled,
+    sink,
+    source
   };
   Kind kind = Kind::closed;
   Sent sent = Sent::maybe;

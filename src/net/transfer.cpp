@@ -136,7 +136,8 @@ void Transfer::configure_method() {
     curl_easy_setopt(easy_, CURLOPT_READDATA, this);
     curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &Transfer::on_rewind);
     curl_easy_setopt(easy_, CURLOPT_SEEKDATA, this);
-  } else if (has_body || request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH") {
+  } else if (has_body || request_.method == "POST" || request_.method == "PUT" ||
+             request_.method == "PATCH") {
     curl_easy_setopt(easy_, CURLOPT_POST, 1L);
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request_.body.c_str());

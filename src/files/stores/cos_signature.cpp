@@ -41,8 +41,8 @@ CosSignature sign_cos(const CosSigner& signer, std::string_view method, std::str
   const Encoded signed_params = encode(params), signed_headers = encode(headers);
   const std::string time = fmt::format("{};{}", signer.from_s, signer.until_s);
   CosSignature signature;
-  signature.http_string = fmt::format("{}\n{}\n{}\n{}\n", lower_case(method), path, signed_params.pairs,
-                                      signed_headers.pairs);
+  signature.http_string =
+      fmt::format("{}\n{}\n{}\n{}\n", lower_case(method), path, signed_params.pairs, signed_headers.pairs);
   signature.header_names = signed_headers.names;
   signature.param_names = signed_params.names;
   // The second key is the hexadecimal text of the first digest, not its bytes.

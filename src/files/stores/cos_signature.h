@@ -15,8 +15,8 @@ struct CosSigner {
 };
 
 struct CosSignature {
-  std::string http_string;    // what was hashed, for tests and logs
-  std::string header_names;   // encoded, lower case, joined by ";"
+  std::string http_string;   // what was hashed, for tests and logs
+  std::string header_names;  // encoded, lower case, joined by ";"
   std::string param_names;
   std::string value;          // 40 hex characters
   std::string authorization;  // the header's value; in a presigned URL: part of the query, see below

@@ -22,8 +22,8 @@ class WorkPool;
 
 struct Credentials {
   std::string id, secret;
-  std::string token = {};   // of temporary credentials
-  Millis expires_at = 0;    // of temporary credentials; 0 = not known
+  std::string token = {};  // of temporary credentials
+  Millis expires_at = 0;   // of temporary credentials; 0 = not known
 };
 
 struct LocalSettings {
@@ -42,11 +42,11 @@ struct CosSettings {
   std::string bucket;  // "<name>-<APPID>"
   std::string region;  // "ap-guangzhou"
   Credentials credentials;
-  std::string prefix = {};         // before every key: "fluxgate/"
-  std::string endpoint = {};       // origin of a custom origin domain: "https://img.example.com"; "" = the
-                                   // bucket's own host, with the backup host as the last attempt
-  bool accelerate = false;         // the global acceleration host; must be switched on for the bucket
-  std::string link_base = {};      // origin of links shown to people (custom or CDN domain); "" = the endpoint
+  std::string prefix = {};     // before every key: "fluxgate/"
+  std::string endpoint = {};   // origin of a custom origin domain: "https://img.example.com"; "" = the
+                               // bucket's own host, with the backup host as the last attempt
+  bool accelerate = false;     // the global acceleration host; must be switched on for the bucket
+  std::string link_base = {};  // origin of links shown to people (custom or CDN domain); "" = the endpoint
   Links links = Links::signed_;
   std::string acl = {};            // "", private, public-read; "" = the bucket's
   std::string storage_class = {};  // "" = STANDARD; archive classes are refused, reads need a restore there
@@ -74,15 +74,16 @@ using StoreSettings = std::variant<LocalSettings, CosSettings, S3Settings>;
 Result<void> check(const StoreSettings& settings);
 
 struct StoreParts {
-  net::HttpClient& client;                // its calls are made on `client_executor`
+  net::HttpClient& client;  // its calls are made on `client_executor`
   boost::asio::any_io_executor client_executor;
-  WorkPool& disk;                         // reads and hashes files
+  WorkPool& disk;  // reads and hashes files
   const Clock& clock;
   // Objects larger than this go in parts of `part_bytes`, `parts_at_once` side by side.
   std::uint64_t multipart_above = 16ull << 20;
   std::uint64_t part_bytes = 8ull << 20;  // grows so that 10000 parts are enough
   int parts_at_once = 4;
-  Millis first_pause_ms = 300;            // back-off between attempts: full jitter, doubling; tests shorten it
+  int attempts = 4;             // of each request, the first included
+  Millis first_pause_ms = 300;  // back-off between attempts: full jitter, doubling; tests shorten it
 };
 
 // Settings that do not pass check() give its error; a directory that cannot be made, unavailable

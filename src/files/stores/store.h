@@ -33,8 +33,8 @@ namespace fluxgate::files {
 struct ObjectFacts {
   std::uint64_t size = 0;  // of the whole object, also when a range was asked for
   std::string content_type;
-  std::string etag;        // without quotes; opaque: an MD5 only sometimes
-  Millis modified_at = 0;  // 0 when the store does not say
+  std::string etag;                    // without quotes; opaque: an MD5 only sometimes
+  Millis modified_at = 0;              // 0 when the store does not say
   std::optional<std::uint64_t> crc64;  // CRC-64/XZ, where the store says (COS)
 };
 
@@ -72,7 +72,7 @@ struct Listing {
 };
 
 struct LinkOptions {
-  Millis lifetime_ms = 3'600'000;       // 1 s to 7 days; not longer than temporary credentials
+  Millis lifetime_ms = 3'600'000;        // 1 s to 7 days; not longer than temporary credentials
   std::string content_disposition = {};  // what the answer shall say instead of what was stored
   std::string content_type = {};
   std::string image_process = {};  // COS only: "imageMogr2/thumbnail/512x512>/format/webp"
@@ -91,7 +91,7 @@ struct ConnectionReport {
   struct Step {
     std::string name;  // reach, write, read, delete
     bool ok = false;
-    Text message;      // what was done, or what is wrong and how to mend it
+    Text message;  // what was done, or what is wrong and how to mend it
   };
   bool ok = false;
   std::vector<Step> steps;

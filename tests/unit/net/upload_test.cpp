@@ -75,7 +75,8 @@ TEST_F(UploadTest, EndsWhenTheReaderFailsOrStopsShort) {
 
 TEST_F(UploadTest, ThrowsOnWhatTheReaderThrows) {
   TestServer server(io_, echo);
-  EXPECT_THROW(put(server.url(), {10, [](std::uint64_t, std::span<char>) -> std::optional<std::size_t> {
+  EXPECT_THROW(put(server.url(), {10,
+                                  [](std::uint64_t, std::span<char>) -> std::optional<std::size_t> {
                                     throw std::runtime_error("the disk is gone");
                                   }}),
                std::runtime_error);
