@@ -8,6 +8,7 @@
 #include "app/commands/commands.h"
 #include "app/commands/signals.h"
 #include "base/log.h"
+#include "sandbox/cos.h"
 #include "sandbox/sandbox.h"
 
 namespace fluxgate::app {
@@ -15,6 +16,8 @@ namespace {
 
 struct SandboxWords {
   sandbox::Options options;
+  sandbox::CosOptions cos;
+  bool with_cos = false;
   std::string port_file;
 };
 
@@ -27,6 +30,14 @@ ExitCode run(const Config& config, SandboxWords words) {
     sandbox::Sandbox upstream(words.options);
     upstream.start();
     log::info("the sandbox answers at {}", upstream.base_url());
+    std::optional<sandbox::CosSandbox> bucket;
+    if (words.with_cos) {
+      words.cos.host = words.options.host;
+      words.cos.folder = words.options.folder + "/cos";
+      bucket.emplace(words.cos);
+      bucket->start();
+      log::info("COS bucket {} ({}) at {}, key {} {}", words.cos.bucket, words.cos.region, bucket->base_url(), words.cos.secret_id, words.cos.secret_key);
+    }
     if (!words.port_file.empty()) {
       std::string url = upstream.base_url();
       std::ofstream(words.port_file + ".new") << url.substr(url.rfind(':') + 1) << '\n';
@@ -55,6 +66,8 @@ void add_sandbox(CLI::App& cli, Config& config, ExitCode& exit_code) {
   command->add_option("--slots", options.slots, "Runs at once per account; 0 = no limit")->capture_default_str();
   command->add_flag("--tiny", options.tiny_images, "Pictures of 16 by 16 pixels");
   command->add_option("--fault", options.faults, "Something to go wrong, e.g. submit-429;times=3; may be repeated");
+  command->add_option("--cos-port", words->cos.port, "Run a COS bucket too, on this port; 0 takes a free one")->each([words = words.get()](const std::string&) { words->with_cos = true; });
+  command->add_option("--cos-fault", words->cos.faults, "Something for the bucket to do wrong, e.g. put-SlowDown;times=3; may be repeated");
   command->add_option("--port-file", words->port_file, "Writes the port there once it listens");
   command->callback([&config, &exit_code, words] { exit_code = run(config, *words); });
 }
