@@ -26,7 +26,10 @@ Process::Process(const Surroundings& around, std::string name)
 }
 
 Process::~Process() {
+  dead_ = true;
+  around_.upstream.bury(id);
   around_.database.forget(id);
+  run();
   around_.upstream.drop_calls(id);
 }
 

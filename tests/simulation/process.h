@@ -28,7 +28,8 @@ struct Surroundings {
 class Process {
  public:
   Process(const Surroundings& around, std::string id);
-  // As kill -9 does: coroutines vanish where they stand.
+  // As kill -9 does: nothing it was about to do is done. Its coroutines are driven on to where nothing holds them any
+  // more, cut off from the database and the network; a closure and its coroutine keep each other alive otherwise.
   ~Process();
   Process(const Process&) = delete;
 
@@ -47,7 +48,9 @@ class Process {
   template <class T, class F>
   void begin(awaitable<T> call, F then) {
     around_.database.hear(id);
-    boost::asio::co_spawn(context_, std::move(call), std::move(then));
+    boost::asio::co_spawn(context_, std::move(call), [this, then = std::move(then)](std::exception_ptr error, auto... answer) {
+      if (!dead_) then(error, std::move(answer)...);  // the dead answer nobody
+    });
     around_.database.hear("");
   }
 
@@ -64,6 +67,7 @@ class Process {
   std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<tasks::Batches> batches_;
   Millis frozen_until_ = 0;
+  bool dead_ = false;
 };
 
 }  // namespace fluxgate::simulation

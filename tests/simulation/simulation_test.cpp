@@ -29,7 +29,7 @@ class Simulation : public testing::Test {
 
 TEST_F(Simulation, KeepsEveryPromiseInEveryWeather) {
   using Clock = std::chrono::steady_clock;
-  std::uint64_t first = from_environment("FLUXGATE_SIM_FIRST", 1), runs = from_environment("FLUXGATE_SIM_RUNS", 150);
+  std::uint64_t first = from_environment("FLUXGATE_SIM_FIRST", 1), runs = from_environment("FLUXGATE_SIM_RUNS", 60);
   if (std::getenv("FLUXGATE_SIM_SEED") != nullptr) first = from_environment("FLUXGATE_SIM_SEED", 1), runs = 1;
   const auto minutes = from_environment("FLUXGATE_SIM_MINUTES", 0);
   if (minutes != 0) runs = std::numeric_limits<std::uint64_t>::max() - first;
@@ -53,16 +53,17 @@ TEST_F(Simulation, ANodeTellsTheOtherWhatItHeardOfItsTasks) {
   }
 }
 
-// Seeds that once found a bug, planted or not.
+// Seeds that once found a bug, planted or not. What a seed stands for changes with the weather that is drawn from it;
+// then scripts/plant says which find those bugs now.
 struct Regression {
   std::uint64_t seed;
   const char* what;
 };
 constexpr Regression kRegressions[] = {
-    {1, "captured twice; a release forgotten; no limit per account (planted)"},
-    {6, "answered before COMMIT (planted): two nodes and a disk that loses power"},
-    {204, "a connection that is closed after the crash writes what the crash lost"},
-    {402, "the same, with one node"},
+    {1, "captured twice; a release forgotten; no fencing; no limit per account; no idempotency row; refusals keep what they wrote"},
+    {2, "bought elsewhere after acceptance; part of a result charged as the whole"},
+    {3, "answered before COMMIT; no lease check; no key of batches; resubmitted for ever"},
+    {30, "a lease by the clock alone: put back while the node stood still"},
 };
 
 TEST_F(Simulation, KeepsWhatWasMended) {

@@ -24,12 +24,12 @@ class Voyage {
   explicit Voyage(std::uint64_t seed)
       : random_(seed * 0x9E3779B97F4A7C15ull + 1),
         disk_(seed % 3 == 0 ? std::make_unique<CrashDisk>(seed) : nullptr),
-        database_(disk_.get()),
+        database_(disk_.get(), clock_),
         holder_(sim_catalogue()),
         files_(sim_files()),
         upstream_(clock_, random_, weather_),
         hooks_(seed % 2 == 0),
-        thorough_(seed % 8 == 0),
+        thorough_(seed % 16 == 0),
         around_{database_, *files_, upstream_, holder_, accounts_, clock_, adapter_, hooks_, seed % 5 >= 2},
         nodes_(around_.alone ? 1 : 2) {
     database_.write_now([this](db::Tx& tx) { furnish(tx); });
@@ -64,7 +64,7 @@ class Voyage {
       people();
       turn();
       if (disk_ && disk_->crashed()) lose_power();
-      if (database_.commits != looked_at_ && (thorough_ || step % 8 == 0)) look();
+      if (database_.commits != looked_at_ && (thorough_ || step % 16 == 0)) look();
       if (!more_to_ask() && live_tasks() == 0) break;
       if (clock_.steady_ms() - began_ > kHorizon / 2) calm();
       if (clock_.steady_ms() - began_ > kHorizon) throw Broken{"tasks are stuck: " + stuck()};
@@ -314,7 +314,7 @@ class Voyage {
   tasks::AccountStore accounts_{sealer_};
   Clients clients_{random_};
   const bool hooks_;
-  const bool thorough_;  // looks after every step; the others at every eighth: what is broken stays broken
+  const bool thorough_;  // looks after every step; the others at every sixteenth: what is broken stays broken
   std::string broken_;
   bool running_ = false, misdirected_ = false;
   std::int64_t looked_at_ = 0;

@@ -53,7 +53,8 @@ class OfNode final : public db::Job {
 
 }  // namespace
 
-// A task that has an owner is moved on by that owner alone; only a cancel may come from anywhere.
+// A task that has an owner is moved on by that owner alone; only a cancel may come from anywhere. It is taken from it
+// only when its lease is over.
 void SimDatabase::watch_owners() {
   sqlite3_create_function(
       connection_->handle(), "sim_moves", 2, SQLITE_UTF8, this,
@@ -64,12 +65,24 @@ void SimDatabase::watch_owners() {
           database.trespass = fmt::format("a task is moved by its owner alone: {} moved a task of {}", database.at_work_, owner);
       },
       nullptr, nullptr);
+  sqlite3_create_function(
+      connection_->handle(), "sim_takes", 2, SQLITE_UTF8, this,
+      [](sqlite3_context* context, int, sqlite3_value** values) {
+        auto& database = *static_cast<SimDatabase*>(sqlite3_user_data(context));
+        if (sqlite3_value_int64(values[1]) > database.clock_.now_ms())
+          database.trespass = fmt::format("a task is taken only from a node whose lease is over: {} took one of {}", database.at_work_,
+                                          reinterpret_cast<const char*>(sqlite3_value_text(values[0])));
+      },
+      nullptr, nullptr);
   db::Tx& tx = *connection_;
+  tx.exec("CREATE TEMP TRIGGER IF NOT EXISTS sim_taken AFTER UPDATE OF owner ON main.fg_task WHEN OLD.owner IS NOT NULL "
+          "AND NEW.owner <> OLD.owner BEGIN SELECT sim_takes(OLD.owner, (SELECT MAX(lease_until) FROM main.fg_node WHERE id = OLD.owner)); END");
   tx.exec("CREATE TEMP TRIGGER IF NOT EXISTS sim_owner AFTER UPDATE OF status ON main.fg_task WHEN OLD.owner IS NOT NULL "
           "AND NEW.status <> 'cancelled' AND NEW.rev = OLD.rev + 1 BEGIN SELECT sim_moves(OLD.owner, OLD.id); END");
 }
 
 void SimDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
+  if (dead_.contains(node_)) return job->finish(std::make_exception_ptr(db::Failure("the process is dead")));
   if (!node_.empty()) return waiting_.emplace_back(node_, std::make_shared<OfNode>(node_, std::move(job), at_work_)), void();
   at_work_.clear();
   db::run_group(*connection_, [&job] { return std::exchange(job, nullptr); });
@@ -89,6 +102,9 @@ void SimDatabase::run_waiting(std::mt19937_64& random) {
 }
 
 void SimDatabase::forget(const std::string& node) {
+  dead_.insert(node);
+  for (const auto& [whose, job] : waiting_)
+    if (whose == node) job->finish(std::make_exception_ptr(db::Failure("the process is dead")));
   std::erase_if(waiting_, [&](const auto& one) { return one.first == node; });
 }
 
@@ -97,7 +113,8 @@ void SimDatabase::forget(const std::string& node) {
 awaitable<net::Reply> SimUpstream::call(std::string node, HttpRequest request, net::CallOptions options) {
   Millis latency = 20 + static_cast<Millis>(random_() % 200);
   if (chance(weather_.stall)) latency += 60'000;
-  net::Reply reply = answer(node, request);
+  net::Reply reply = std::unexpected(net::Failure{net::Failure::Kind::closed, net::Failure::Sent::maybe, "dead"});
+  if (!dead_.contains(node)) reply = answer(node, request);
   auto executor = co_await boost::asio::this_coro::executor;
   co_await boost::asio::async_initiate<decltype(use_awaitable), void()>(
       [&](auto handler) {

@@ -34,7 +34,7 @@ class SimClock final : public Clock {
 // or on a disk that can lose power.
 class SimDatabase final : public db::Database {
  public:
-  explicit SimDatabase(CrashDisk* disk) : disk_(disk) { open(); }
+  SimDatabase(CrashDisk* disk, const Clock& clock) : disk_(disk), clock_(clock) { open(); }
   db::Dialect dialect() const override { return db::Dialect::sqlite; }
   void stop() override {}
 
@@ -42,7 +42,7 @@ class SimDatabase final : public db::Database {
   void hear(const std::string& node) { node_ = node; }
   // Runs what waits, in groups of random size.
   void run_waiting(std::mt19937_64& random);
-  // A dead process's closures: nobody waits for their answers.
+  // A process died: of its closures that were not run nothing becomes anything, nor of those it may still give.
   void forget(const std::string& node);
   // Around a crash of the disk.
   void close() { connection_.reset(); }
@@ -67,7 +67,9 @@ class SimDatabase final : public db::Database {
 
  private:
   CrashDisk* disk_;
+  const Clock& clock_;
   std::string node_, at_work_;
+  std::set<std::string> dead_;
   std::deque<std::pair<std::string, std::shared_ptr<db::Job>>> waiting_;
   std::unique_ptr<db::SqliteConnection> connection_;
 };
@@ -121,7 +123,9 @@ class SimUpstream {
   void deliver_due();
   // The webhooks whose time has come.
   std::vector<HookCall> hooks_due();
-  // The process died: nobody waits for the answers any more.
+  // The process died: its calls reach nobody from now on, …
+  void bury(const std::string& node) { dead_.insert(node); }
+  // … and nobody waits for the answers any more.
   void drop_calls(const std::string& node);
 
   std::map<std::string, UpstreamJob> jobs;
@@ -143,6 +147,7 @@ class SimUpstream {
   SimClock& clock_;
   std::mt19937_64& random_;
   const Weather& weather_;
+  std::set<std::string> dead_;
   std::multimap<Millis, Pending> pending_;
   std::multimap<Millis, HookCall> hooks_;
   int next_job_ = 0;
