@@ -82,6 +82,14 @@ TEST_F(CosTest, GoesOnWithThePartsThatAreThere) {
   EXPECT_EQ(cos_->content("clip.mp4"), large);
 }
 
+// The policy in docs/stores.md calls these optional.
+TEST_F(CosTest, NeedsNoPermissionToLookForTheRestOfAnUpload) {
+  start();
+  cos_->deny({"ListMultipartUploads", "ListParts", "GetBucket"});
+  ASSERT_TRUE(put(*open(), "clip.mp4", noise(1'500'000)));
+  EXPECT_EQ(cos_->content("clip.mp4"), noise(1'500'000));
+}
+
 // The rest of an upload of other bytes under the same key: nothing of it may be used.
 TEST_F(CosTest, UsesNoPartsOfOtherBytes) {
   start();
