@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -112,6 +112,22 @@ for (const payload of ['signed', 'unsigned']) {
     }
   });
 }
+
+test('holds no large file in memory', async () => {
+  const film = join(folder, 'film');
+  await writeFile(film, '');
+  await truncate(film, 256 * kMegabyte);
+  const { server, config } = await startS3();
+  try {
+    const done = await run('exercise', JSON.stringify({ ...config, file: film }));
+    assert.equal(done.code, 0, done.error);
+    const { size, memory_before, memory_after } = JSON.parse(done.out);
+    assert.equal(size, 256 * kMegabyte);
+    assert.ok(memory_after - memory_before < 64 * kMegabyte, `${memory_after - memory_before} bytes more`);
+  } finally {
+    await server.close();
+  }
+});
 
 test('keeps objects in the sandbox’s COS bucket, and the official client finds them', async () => {
   const bucket = spawn(tool, ['serve-cos', join(folder, 'cos')]);

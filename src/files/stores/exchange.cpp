@@ -95,8 +95,9 @@ awaitable<Result<HttpResponse>> Exchange::run(Call call) {
     }
     const bool repeatable = refusal->repeat == Repeat::once ? attempt == 1 : refusal->repeat != Repeat::no;
     if (!repeatable || last) {
-      log::warn("store {}: {} {}: {} {}", dialect_.description(), call.operation.method, call.operation.key,
-                refusal->error.code(), refusal->error.internal());
+      if (decision_of(refusal->error) != Decision::final)
+        log::warn("store {}: {} {}: {} {}", dialect_.description(), call.operation.method, call.operation.key,
+                  refusal->error.code(), refusal->error.internal());
       co_return std::unexpected(std::move(refusal->error));
     }
     co_await pause(refusal->repeat, attempt);
