@@ -33,7 +33,7 @@ constexpr std::string_view kExample =
   -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \
   -d '{"model": "fal-ai/flux-1/schnell", "prompt": "a lighthouse at dawn", "sync_mode": true}')";
 
-constexpr std::string_view kMethods[] = {"get", "post", "put", "delete"};
+constexpr std::string_view kMethods[] = {"get", "post", "put", "patch", "delete", "options"};
 
 std::string text_of(const json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);

@@ -1,5 +1,7 @@
 #include "api/file_routes.h"
 
+#include "files/names.h"
+
 namespace fluxgate::api {
 namespace {
 
@@ -40,10 +42,37 @@ bool is_shown(std::string_view mime) {
          mime.starts_with("audio/");
 }
 
+// What `f` asks for, else the smaller one where the browser says that it knows it.
+Result<files::PreviewFormat> read_format(const http::Request& request) {
+  const std::string asked = request.query("f").value_or("");
+  if (asked == "avif") return files::PreviewFormat::avif;
+  if (asked == "webp") return files::PreviewFormat::webp;
+  if (!asked.empty())
+    return refuse_field("query", "f", "enum", {"Expected webp or avif.", "应为 webp 或 avif。"},
+                        boost::json::string(asked.substr(0, 64)), {{"expected", "webp, avif"}});
+  return request.header("accept").contains("image/avif") ? files::PreviewFormat::avif : files::PreviewFormat::webp;
+}
+
+// The name under which a browser saves the file: date and prompt, for those whose prompt it is. Somebody who was
+// only given the link gets the date and the file's own name.
+awaitable<std::string> saved_as(const Api& api, http::Request& request, const files::FileRow& file) {
+  std::string name = fmt::format("{} {}", iso8601(file.created_at).substr(0, 10), file.filename);
+  if (file.source_task_id.empty()) co_return name;
+  const auto caller = co_await api.guard.recognise(request);
+  if (!caller || (caller->user_id != file.user_id && !caller->is_admin())) co_return name;
+  const auto found = co_await api.parts.tasks.find(file.source_task_id, file.user_id);
+  if (!found) co_return name;
+  const auto same = std::ranges::find(found->files, file.id, &tasks::TaskFile::file_id);
+  const int position = same == found->files.end() ? 0 : same->position;
+  const std::size_t dot = file.key.rfind('.');
+  co_return files::download_name(file.created_at, found->task.prompt, position, std::string_view(file.key).substr(dot + 1));
+}
+
 Answer show(const Api& api, http::Request& request) {
   auto owner = co_await allowed_owner(api, request);
   FLUX_CO_TRY(scope, std::move(owner));
   FLUX_CO_TRY(side, read_side(request));
+  FLUX_CO_TRY(format, read_format(request));
   auto found =
       co_await api.parts.database.read([&files = api.parts.files, id = std::string(request.param("id")),
                                         scope](db::Tx& tx) { return files.find(tx, id, scope); });
@@ -55,21 +84,26 @@ Answer show(const Api& api, http::Request& request) {
   if (side == 0) {
     body.path = api.parts.files.path_of(found->key);
   } else {
-    auto made = co_await api.parts.files.thumbnail_path(found->key, side);
+    auto made = co_await api.parts.files.thumbnail_path(found->key, side, format);
     FLUX_CO_TRY(path, std::move(made));
     body.path = path;
-    body.content_type = "image/webp";
-    body.etag += fmt::format("-{}", side);
+    const bool avif = format == files::PreviewFormat::avif;
+    body.content_type = avif ? "image/avif" : "image/webp";
+    body.etag += fmt::format("-{}{}", side, avif ? "-avif" : "");
   }
   const bool shown = is_shown(body.content_type);
   const bool download = !shown || request.query("download").value_or("") == "1";
   if (!shown) body.content_type = "application/octet-stream";
-  co_return http::Response::file(std::move(body))
-      .with("Cache-Control", "private, max-age=604800, immutable")
-      .with("Content-Disposition", content_disposition(download, found->filename))
-      .with("X-Content-Type-Options", "nosniff")
-      .with("Content-Security-Policy", "default-src 'none'; sandbox")
-      .with("Cross-Origin-Resource-Policy", "cross-origin");
+  std::string name = found->filename;
+  if (download) name = co_await saved_as(api, request, *found);
+  http::Response response = http::Response::file(std::move(body))
+                                .with("Cache-Control", "private, max-age=604800, immutable")
+                                .with("Content-Disposition", content_disposition(download, name))
+                                .with("X-Content-Type-Options", "nosniff")
+                                .with("Content-Security-Policy", "default-src 'none'; sandbox")
+                                .with("Cross-Origin-Resource-Policy", "cross-origin");
+  if (side != 0) response.headers.emplace_back("Vary", "Accept");
+  co_return response;
 }
 
 }  // namespace
@@ -81,7 +115,7 @@ std::string content_disposition(bool download, std::string_view name) {
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        kPlain.find(c) != std::string_view::npos;
-    ascii += plain ? c : '_';
+    ascii += plain || c == ' ' ? c : '_';
     encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
   }
   std::string line = fmt::format("{}; filename=\"{}\"", download ? "attachment" : "inline", ascii);

@@ -1,6 +1,6 @@
 // GET /files/{id}/{name}: a stored file or its preview. A signed link is enough (files/links.h); without
-// one the caller must be its owner or an admin. `w` = 320, 640 or 1280 gives a WebP preview, `download=1`
-// has browsers save it.
+// one the caller must be its owner or an admin. `w` = 320, 640 or 1280 gives a preview, in WebP, or in AVIF where
+// Accept or `f` says so; `download=1` has browsers save it under date and prompt.
 //
 // The bytes behind an id never change, so browsers keep them. They come from strangers: no type is
 // guessed, and a document among them may run nothing.

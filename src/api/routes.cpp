@@ -15,6 +15,7 @@
 #include "api/people.h"
 #include "api/system_routes.h"
 #include "api/task_settings_routes.h"
+#include "api/tus_routes.h"
 #include "api/upload_routes.h"
 #include "api/user_routes.h"
 
@@ -37,6 +38,7 @@ void add_routes(http::Router& router, Parts parts) {
   add_account_routes(router, api);
   add_alert_routes(router, api);
   add_upload_routes(router, api);
+  add_tus_routes(router, api);
   add_file_routes(router, api);
   add_event_routes(router, api);
   add_credit_routes(router, api);

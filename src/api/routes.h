@@ -8,6 +8,7 @@
 #include "catalogue/holder.h"
 #include "db/database.h"
 #include "files/files.h"
+#include "files/uploads.h"
 #include "http/server.h"
 #include "identity/identity.h"
 #include "notify/events.h"
@@ -42,6 +43,7 @@ struct Parts {
   Info info = {};
   // Called after an admin changed prices: loads the catalogue again.
   std::function<void()> catalogue_changed = {};
+  files::Uploads* uploads = nullptr;  // always set in a server
 };
 
 void add_routes(http::Router& router, Parts parts);

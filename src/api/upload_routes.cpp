@@ -1,6 +1,7 @@
 #include "api/upload_routes.h"
 
 #include "base/ids.h"
+#include "files/inputs.h"
 #include "http/multipart.h"
 
 namespace fluxgate::api {
@@ -9,25 +10,28 @@ namespace {
 namespace json = boost::json;
 using identity::Role;
 
-constexpr std::uint64_t kFileLimit = 10 * 1024 * 1024;
 constexpr std::uint64_t kFrameLimit = 64 * 1024;  // boundaries, part headers, small form fields
+constexpr std::size_t kImportBody = 14 * 1024 * 1024;  // files::kInlineLimit in base64, and the rest
 
-// One of the two endpoints.
+// One of the endpoints that take a form.
 struct Form {
   std::string_view part;         // the name of its parts
   std::string_view name_prefix;  // of stored files
   std::string_view source_type;  // in generated_files
   std::size_t max_files;
+  files::Purpose purpose = files::Purpose::upload;
 };
 constexpr Form kOne{"file", "flux_input", "flux_input", 1};
 constexpr Form kMany{"files", "flux_multi_input", "flux_multi_input", kUploadsMax};
+constexpr Form kFilm{"video", "kling_video", "kling_lip_sync", 1, files::Purpose::video_upload};
+constexpr Form kVoice{"audio", "kling_audio", "kling_lip_sync", 1, files::Purpose::audio_upload};
 
 using IncomingList = std::vector<std::unique_ptr<files::Incoming>>;
 
 std::unexpected<Error> no_file(std::string_view part) {
   return refuse_field("body", std::string(part), "missing",
-                      {fmt::format("Send the picture as the form part \"{}\".", part),
-                       fmt::format("请以表单字段“{}”上传图片。", part)});
+                      {fmt::format("Send the file as the form part \"{}\".", part),
+                       fmt::format("请以表单字段“{}”上传文件。", part)});
 }
 
 std::unexpected<Error> too_many(const Form& form) {
@@ -37,17 +41,22 @@ std::unexpected<Error> too_many(const Form& form) {
                       nullptr, {{"max_length", form.max_files}});
 }
 
-// A picture's refusal with its place in the form.
+// A file's refusal with its place in the body.
+std::unexpected<Error> blamed_at(Error error, files::Loc loc) {
+  FieldError field;
+  field.loc = std::move(loc);
+  field.type = error.code();
+  field.message = error.message();
+  field.context = error.context();
+  return fail(Error::invalid(std::move(field)));
+}
+
 std::unexpected<Error> blamed(Error error, const Form& form, std::size_t index) {
-  if (error.errc() == Errc::invalid && error.fields().empty()) {
-    FieldError field;
-    field.loc = {std::string("body"), std::string(form.part)};
-    if (form.max_files > 1) field.loc.emplace_back(static_cast<std::int64_t>(index));
-    field.type = error.code();
-    field.message = error.message();
-    return fail(Error::invalid(std::move(field)));
-  }
-  return fail(std::move(error).with("part", json::string(form.part)).with("index", index));
+  if (error.errc() != Errc::invalid || !error.fields().empty())
+    return fail(std::move(error).with("part", json::string(form.part)).with("index", index));
+  files::Loc loc{std::string("body"), std::string(form.part)};
+  if (form.max_files > 1) loc.emplace_back(static_cast<std::int64_t>(index));
+  return blamed_at(std::move(error), std::move(loc));
 }
 
 // Copies the current part to a file on its way in.
@@ -70,7 +79,7 @@ awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming
 
 // All parts of the form, written and not yet published. Dropping the list drops the bytes.
 awaitable<Result<IncomingList>> take_parts(const Api& api, http::Request& request, const Form& form) {
-  const std::uint64_t limit = form.max_files * kFileLimit + (form.max_files + 1) * kFrameLimit;
+  const std::uint64_t limit = form.max_files * api.parts.files.limit_of(form.purpose) + (form.max_files + 1) * kFrameLimit;
   FLUX_CO_TRY(reader, http::MultipartReader::open(request, limit));
   IncomingList list;
   for (;;) {
@@ -79,7 +88,7 @@ awaitable<Result<IncomingList>> take_parts(const Api& api, http::Request& reques
     if (!header) break;
     if (header->name != form.part || header->file_name.empty()) continue;
     if (list.size() == form.max_files) co_return too_many(form);
-    list.push_back(api.parts.files.begin(files::Purpose::upload));
+    list.push_back(api.parts.files.begin(form.purpose));
     auto taken = co_await take_part(reader, *list.back(), form, list.size() - 1);
     FLUX_CO_CHECK(std::move(taken));
   }
@@ -93,10 +102,7 @@ std::string_view extension(std::string_view key) {
   return dot == std::string_view::npos ? std::string_view() : key.substr(dot);
 }
 
-struct Kept {
-  files::FileRow row;
-  files::Stored stored;
-};
+using Kept = files::KeptFile;
 
 Kept describe(const Form& form, std::size_t index, const std::string& user_id, files::Stored stored,
               Millis now) {
@@ -114,20 +120,7 @@ Kept describe(const Form& form, std::size_t index, const std::string& user_id, f
   return {std::move(row), std::move(stored)};
 }
 
-json::object upload_json(const Api& api, const Kept& kept, Language language) {
-  const Text words{"The picture is stored.", "图片已上传。"};
-  const std::string link = api.parts.files.link(kept.row.id, kept.row.filename, api.parts.clock.now_ms());
-  return {{"success", true},
-          {"message", words.in(language)},
-          {"url", api.parts.info.public_url + link},
-          {"file_id", kept.row.id},
-          {"content_type", kept.stored.mime},
-          {"width", kept.stored.width},
-          {"height", kept.stored.height},
-          {"size", kept.stored.size}};
-}
-
-awaitable<Result<json::array>> take_form(const Api& api, http::Request& request, const Form& form) {
+awaitable<Result<std::vector<Kept>>> take_form(const Api& api, http::Request& request, const Form& form) {
   auto admitted = co_await api.guard(request, Role::user);
   FLUX_CO_TRY(principal, std::move(admitted));
   auto taken = co_await take_parts(api, request, form);
@@ -142,28 +135,89 @@ awaitable<Result<json::array>> take_form(const Api& api, http::Request& request,
   co_await api.parts.database.write([&files = api.parts.files, all](db::Tx& tx) {
     for (const Kept& kept : all) files.insert(tx, kept.row, kept.stored);
   });
-  json::array answers;
-  for (const Kept& kept : all) answers.push_back(upload_json(api, kept, request.language()));
-  co_return answers;
+  co_return all;
 }
 
 Answer upload_image(const Api& api, http::Request& request) {
   auto taken = co_await take_form(api, request, kOne);
-  FLUX_CO_TRY(answers, std::move(taken));
-  co_return private_json(answers.front());
+  FLUX_CO_TRY(all, std::move(taken));
+  co_return private_json(kept_json(api, all.front(), request.language()));
 }
 
 Answer upload_images(const Api& api, http::Request& request) {
   auto taken = co_await take_form(api, request, kMany);
-  FLUX_CO_TRY(answers, std::move(taken));
+  FLUX_CO_TRY(all, std::move(taken));
+  json::array answers;
+  for (const Kept& kept : all) answers.push_back(kept_json(api, kept, request.language()));
   co_return private_json(answers);
+}
+
+// With the members of the original beside ours. (Its cloud_path was always null.)
+awaitable<Result<http::Response>> upload_for_kling(const Api& api, http::Request& request, const Form& form) {
+  auto taken = co_await take_form(api, request, form);
+  FLUX_CO_TRY(all, std::move(taken));
+  json::object answer = kept_json(api, all.front(), request.language());
+  const std::string link = std::string(form.part) + "_url";
+  answer[link] = answer.at("url");
+  answer["cloud_path"] = all.front().stored.key;
+  co_return private_json(answer);
+}
+Answer upload_video(const Api& api, http::Request& request) { return upload_for_kling(api, request, kFilm); }
+Answer upload_audio(const Api& api, http::Request& request) { return upload_for_kling(api, request, kVoice); }
+
+Answer import_file(const Api& api, http::Request& request) {
+  auto admitted = co_await api.guard(request, Role::user);
+  FLUX_CO_TRY(principal, std::move(admitted));
+  auto read = co_await read_json(request, kImportBody);
+  FLUX_CO_TRY(object, std::move(read));
+  Members body(object);
+  const std::string source = body.text("source", {.min = 1, .max = kImportBody});
+  const std::string kind = body.maybe_text("kind", {.max = 16}).value_or("any");
+  const std::string name = body.maybe_text("filename", {.max = 255}).value_or("");
+  const auto purpose = files::purpose_named(kind);
+  if (!purpose)
+    body.refuse("kind", "enum", {"Expected image, video, audio or any.", "应为 image、video、audio 或 any。"},
+                {{"expected", "image, video, audio, any"}});
+  FLUX_CO_CHECK(body.check());
+  const files::Loc at{std::string("body"), std::string("source")};
+  const std::uint64_t inline_limit = std::min(files::kInlineLimit, api.parts.files.limit_of(*purpose));
+  FLUX_CO_TRY(input, files::classify_input(source, at, {api.parts.info.public_url}, {}, inline_limit, *purpose));
+  Result<Kept> kept = blamed_at(Error(Errc::invalid, "own_link", {"This file is already on this server.", "该文件已在本服务器上。"}), at);
+  if (auto* link = std::get_if<files::PublicUrl>(&input))
+    kept = co_await api.parts.uploads->import_url(principal.user_id, *purpose, link->url);
+  else if (auto* bytes = std::get_if<files::InlineImage>(&input))
+    kept = co_await api.parts.uploads->import_bytes(principal.user_id, *purpose, name.empty() ? "pasted" : name, std::move(bytes->bytes));
+  if (!kept && kept.error().errc() == Errc::invalid && kept.error().fields().empty()) kept = blamed_at(kept.error(), at);
+  FLUX_CO_TRY(file, std::move(kept));
+  co_return private_json(kept_json(api, file, request.language()));
 }
 
 }  // namespace
 
+json::object kept_json(const Api& api, const Kept& kept, Language language) {
+  const Text words{"The file is stored.", "文件已上传。"};
+  const std::string link = api.parts.files.link(kept.row.id, kept.row.filename, api.parts.clock.now_ms());
+  json::object answer{{"success", true},
+                      {"message", words.in(language)},
+                      {"url", api.parts.info.public_url + link},
+                      {"file_id", kept.row.id},
+                      {"filename", kept.row.filename},
+                      {"content_type", kept.stored.mime},
+                      {"size", kept.stored.size}};
+  if (kept.stored.width > 0) {
+    answer["width"] = kept.stored.width;
+    answer["height"] = kept.stored.height;
+  }
+  if (kept.stored.duration_ms > 0) answer["duration_ms"] = kept.stored.duration_ms;
+  return answer;
+}
+
 void add_upload_routes(http::Router& router, const ApiPtr& api) {
   router.post("/api/v1/flux/upload-image", bind(api, upload_image));
   router.post("/api/v1/flux/upload-images", bind(api, upload_images));
+  router.post("/api/v1/kling-lip-sync/upload-video", bind(api, upload_video));
+  router.post("/api/v1/kling-lip-sync/upload-audio", bind(api, upload_audio));
+  router.post("/api/v1/uploads/import", bind(api, import_file));
 }
 
 }  // namespace fluxgate::api

@@ -63,6 +63,12 @@ void add_serve_options(CLI::App& app, Config& config) {
   app.add_option("--fal-max-concurrent", config.fal_max_concurrent, "Tasks at once with that account")
       ->envname("FAL_MAX_CONCURRENT")->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--fetch-proxy", config.fetch_proxy, "Proxy for fetching URLs that users give")->envname("FETCH_PROXY");
+  app.add_option("--upload-image-mb", config.upload_image_mb, "Largest picture that users may upload, MiB")
+      ->envname("UPLOAD_IMAGE_MB")->check(CLI::Range(1, 1024))->capture_default_str();
+  app.add_option("--upload-video-mb", config.upload_video_mb, "Largest video, MiB")
+      ->envname("UPLOAD_VIDEO_MB")->check(CLI::Range(1, 102400))->capture_default_str();
+  app.add_option("--upload-audio-mb", config.upload_audio_mb, "Largest sound, MiB")
+      ->envname("UPLOAD_AUDIO_MB")->check(CLI::Range(1, 1024))->capture_default_str();
   app.add_option("--status-calls", config.status_calls_per_s, "Status questions per second and account")
       ->envname("STATUS_CALLS_PER_SECOND")->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--unknown-wait", config.unknown_wait_s, "Seconds before an unanswered submit is decided on")

@@ -39,6 +39,8 @@ struct Config {
   std::string fal_base_url = "https://queue.fal.run";
   int fal_max_concurrent = 20;
   std::string fetch_proxy;
+  // uploads, MiB a file
+  int upload_image_mb = 10, upload_video_mb = 100, upload_audio_mb = 5;
   // engine
   int status_calls_per_s = 20;
   int unknown_wait_s = 20;

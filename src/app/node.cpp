@@ -98,6 +98,7 @@ class NodeImpl final : public Node {
   std::unique_ptr<Wakeup> upkeep_due_, places_due_;
   std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<tasks::Batches> batches_;
+  std::unique_ptr<files::Uploads> uploads_;
   std::unique_ptr<http::Server> server_;
   bool running_ = false;
 };
@@ -116,6 +117,10 @@ Result<void> NodeImpl::build() {
   files.directory = config_.data_dir + "/files";
   files.link_secret = crypto::derive_key(session_secret_, "file links");
   if (!config_.public_url.empty()) files.own_origins = {without_slash(config_.public_url)};
+  const auto mebibytes = [](int count) { return static_cast<std::uint64_t>(count) * 1024 * 1024; };
+  files.upload_limit = mebibytes(config_.upload_image_mb);
+  files.video_limit = mebibytes(config_.upload_video_mb);
+  files.audio_limit = mebibytes(config_.upload_audio_mb);
   files_ = files::make_files(files, clock_);
   files_->sweep();
 
@@ -194,6 +199,8 @@ void NodeImpl::build_engine() {
                                     *waiting_, draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()};
   tasks_ = tasks::make_tasks(service);
   batches_ = tasks::make_batches(service);
+  uploads_ = std::make_unique<files::Uploads>(files::UploadOptions{.directory = config_.data_dir + "/files/uploads"}, *files_,
+                                              *workspace_.database, clock_, *client_, engine_thread_.context().get_executor());
   upkeep_ = std::make_unique<CoroGroup>(engine_thread_.context().get_executor());
   upkeep_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
   places_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
@@ -205,6 +212,10 @@ void NodeImpl::build_server() {
   options.port = static_cast<std::uint16_t>(config_.port);
   options.threads = config_.threads != 0 ? config_.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.cors_origins = split(config_.cors_allow_origin, ';');
+  // What scripts of other sites may read: those of resumable uploads most of all.
+  options.cors_expose = {"Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Resumable", "Tus-Version", "Tus-Extension",
+                         "Tus-Max-Size", "Tus-Checksum-Algorithm", "ETag", "Content-Disposition", "Retry-After", "X-Request-Id",
+                         "Idempotency-Replayed"};
   options.tls_certificate = config_.tls_certificate;
   options.tls_key = config_.tls_key;
 
@@ -214,6 +225,7 @@ void NodeImpl::build_server() {
   parts.info.version = kVersion;
   parts.info.sandbox = config_.sandbox;
   parts.info.public_url = without_slash(config_.public_url);
+  parts.uploads = uploads_.get();
   parts.catalogue_changed = [this] {
     auto loaded = load_catalogue();
     if (loaded.catalogue) catalogue_->set(loaded.catalogue);
@@ -235,7 +247,7 @@ void NodeImpl::start() {
     engine_->start();
     upkeep_->spawn("the places in the line",
                    tasks::tell_places(*upkeep_, *places_due_, *workspace_.database, hub_, *waiting_));
-    upkeep_->spawn("the upkeep", keep_up(*upkeep_, *upkeep_due_, *workspace_.database, *identity_, clock_));
+    upkeep_->spawn("the upkeep", keep_up(*upkeep_, *upkeep_due_, *workspace_.database, *identity_, *uploads_, clock_));
   });
   server_->start();
   running_ = true;
@@ -261,6 +273,7 @@ void NodeImpl::stop() {
   draining_ = true;
   log::info("stopping: requests in flight get {} s", config_.drain_s);
   server_->drain();
+  uploads_->stop();
   auto grace = milliseconds(config_.drain_s * 1000 / 2);
   auto stopped = boost::asio::co_spawn(engine_thread_.context(), engine_->stop(grace), boost::asio::use_future);
   boost::asio::post(engine_thread_.context(), [this] {

@@ -18,13 +18,14 @@ void forget_what_is_old(db::Tx& tx, Millis now) {
 }
 
 awaitable<void> keep_up(CoroGroup& group, Wakeup& due, db::Database& database, identity::Identity& identity,
-                        const Clock& clock) {
+                        files::Uploads& uploads, const Clock& clock) {
   while (!group.stopping()) {
     co_await due.wait_for(kEvery);
     try {
       co_await identity.flush_activity();
       Millis now = clock.now_ms();
       co_await database.write([now](db::Tx& tx) { forget_what_is_old(tx, now); });
+      co_await uploads.forget_expired();
     } catch (const std::exception& e) {
       log::error("upkeep: {}", e.what());
     }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/coro.h"
 #include "db/database.h"
+#include "files/uploads.h"
 #include "identity/identity.h"
 
 namespace fluxgate::app {
@@ -16,6 +17,6 @@ void forget_what_is_old(db::Tx& tx, Millis now);
 
 // Runs until `group` stops; `due` cuts its waits short then.
 awaitable<void> keep_up(CoroGroup& group, Wakeup& due, db::Database& database, identity::Identity& identity,
-                        const Clock& clock);
+                        files::Uploads& uploads, const Clock& clock);
 
 }  // namespace fluxgate::app

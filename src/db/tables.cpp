@@ -217,6 +217,21 @@ std::vector<Table> people_tables() {
 
 std::vector<Table> system_tables() {
   return {
+      // Uploads in pieces that are not whole yet, and for a day those that are: then a file has the same id.
+      {"fg_upload",
+       "fluxgate",
+       {{"id", kText, "PRIMARY KEY"},
+        {"user_id", kText, "NOT NULL"},
+        {"kind", kText, "NOT NULL"},
+        {"name", kText, "NOT NULL"},
+        {"length", kInt, "NOT NULL"},
+        {"direct", kInt, "NOT NULL"},  // its bytes go to the store, not here
+        {"stored", kInt, "NOT NULL"},
+        {"created_at", kInt, "NOT NULL"},
+        {"expires_at", kInt, "NOT NULL"}},
+       "",
+       {"CREATE INDEX IF NOT EXISTS fg_upload_age ON fg_upload (expires_at)",
+        "CREATE INDEX IF NOT EXISTS fg_upload_user ON fg_upload (user_id, stored)"}},
       {"fg_upstream_account",
        "fluxgate",
        {{"id", kText, "PRIMARY KEY"},

@@ -48,7 +48,7 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
 }
 
 // RFC 2397, base64 only. The media type it claims is not believed.
-Result<InputRef> decode_data_uri(std::string_view value, const Refusal& refuse, std::uint64_t limit) {
+Result<InputRef> decode_data_uri(std::string_view value, const Refusal& refuse, std::uint64_t limit, Purpose purpose) {
   const std::size_t comma = value.find(',');
   const std::string_view head = value.substr(0, comma);
   constexpr std::string_view kMark = ";base64";
@@ -69,7 +69,7 @@ Result<InputRef> decode_data_uri(std::string_view value, const Refusal& refuse, 
     return refuse("data_uri", {"The data URI is not valid base64.", "data URI 不是有效的 base64。"});
   if (bytes->size() > limit) return too_large();
   const Format format = sniff(*bytes);
-  if (!is_picture(format)) {
+  if (purpose == Purpose::upload && !is_picture(format)) {
     const Text& name = name_of(format);
     return refuse(
         "image_type",
@@ -97,11 +97,11 @@ std::optional<std::string_view> own_path(std::string_view value,
 }  // namespace
 
 Result<InputRef> classify_input(std::string_view value, Loc loc, const std::vector<std::string>& own_origins,
-                                const std::vector<std::string>& exempt_origins, std::uint64_t inline_limit) {
+                                const std::vector<std::string>& exempt_origins, std::uint64_t inline_limit, Purpose purpose) {
   const Refusal refuse(value, std::move(loc));
   if (value.empty()) return refuse("image_missing", {"An image is needed here.", "此处需要一张图片。"});
   if (is_uuid(value)) return OwnFile{std::string(value)};
-  if (starts_with_ignoring_case(value, "data:")) return decode_data_uri(value, refuse, inline_limit);
+  if (starts_with_ignoring_case(value, "data:")) return decode_data_uri(value, refuse, inline_limit, purpose);
   if (const auto path = own_path(value, own_origins)) {
     std::string id = file_id_in_path(*path);
     if (!id.empty()) return OwnFile{std::move(id)};

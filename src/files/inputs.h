@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "files/files.h"
 
 namespace fluxgate::files {
 
@@ -24,9 +25,10 @@ inline constexpr std::uint64_t kInlineLimit = 10 * 1024 * 1024;  // decoded byte
 // Ours are "/files/{id}/…", the same on one of `own_origins`, and a bare UUID. `exempt_origins` as in
 // net::check_fetch_url. Errors: Errc::invalid with one field error at `loc` that names the rule as its type
 // (image_missing, data_uri, data_uri_too_large, image_type, own_link, url_…), and whose `input` shows what
-// was received, cut to 100 characters.
+// was received, cut to 100 characters. For another purpose than pictures the bytes inside are left for the store to
+// judge.
 Result<InputRef> classify_input(std::string_view value, Loc loc, const std::vector<std::string>& own_origins,
                                 const std::vector<std::string>& exempt_origins = {},
-                                std::uint64_t inline_limit = kInlineLimit);
+                                std::uint64_t inline_limit = kInlineLimit, Purpose purpose = Purpose::upload);
 
 }  // namespace fluxgate::files

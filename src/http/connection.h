@@ -85,6 +85,7 @@ class Connection final : public Request, private BodyWriter, public LaneMember {
   awaitable<Response> answer();
   awaitable<Response> call(const Handler& handler);
   Response answer_unrouted();
+  void add_preflight(Response& response) const;
   Response render(const Error& error);
 
   // connection_output.cpp: from Response to bytes

@@ -1,6 +1,7 @@
 #include "http/connection.h"
 
 #include "base/log.h"
+#include "http/head_writer.h"
 
 namespace fluxgate::http {
 namespace {
@@ -23,7 +24,15 @@ awaitable<Response> Connection::answer() {
   match_ = site_.router.match(method(), head_.raw_path());
   if (match_.handler == nullptr || path() == "*") co_return answer_unrouted();
   Response response = co_await call(*match_.handler);
+  if (method() == "OPTIONS") add_preflight(response);
   co_return response;
+}
+
+// What CORS wants to know before another site's page may send; the methods stand in the answer's Allow.
+void Connection::add_preflight(Response& response) const {
+  if (header("access-control-request-method").empty() || !site_.cors.allows(header("origin"))) return;
+  for (auto& line : site_.cors.preflight(header("access-control-request-headers"), find_header(response.headers, "allow")))
+    response.headers.push_back(std::move(line));
 }
 
 // A known path with another method, and the server-wide "OPTIONS *".
@@ -35,10 +44,7 @@ Response Connection::answer_unrouted() {
     return std::move(refusal).with("Allow", allow);
   }
   Response response = Response::no_content().with("Allow", allow);
-  const bool preflight = !header("access-control-request-method").empty();
-  if (preflight && site_.cors.allows(header("origin")))
-    for (auto& line : site_.cors.preflight(header("access-control-request-headers"), allow))
-      response.headers.push_back(std::move(line));
+  add_preflight(response);
   return response;
 }
 

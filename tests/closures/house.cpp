@@ -1,5 +1,7 @@
 #include "house.h"
 
+#include <fstream>
+
 #include <fmt/format.h>
 
 #include "../unit/api/fake_request.h"
@@ -8,6 +10,7 @@
 #include "catalogue/catalogue.h"
 #include "db/schema.h"
 #include "support/postgres_server.h"
+#include "test_paths.h"
 #include "tasks/audit.h"
 
 namespace fluxgate::closures {
@@ -75,7 +78,16 @@ House::House(db::Dialect engine)
   const tasks::ServiceParts service{database, *files, hub, *catalogue, accounts, progress_, clock, *engine_, waiting_, draining_, {}};
   tasks = tasks::make_tasks(service);
   batches = tasks::make_batches(service);
-  api::add_routes(router_, {*tasks, *batches, *files, database, hub, *catalogue, accounts, health_, *identity, clock, *engine_});
+  uploads = std::make_unique<files::Uploads>(files::UploadOptions{.directory = (folder_ / "files/uploads").string()}, *files, database,
+                                             clock, *client_, io_.get_executor());
+  api::Parts parts{*tasks, *batches, *files, database, hub, *catalogue, accounts, health_, *identity, clock, *engine_};
+  parts.uploads = uploads.get();
+  api::add_routes(router_, std::move(parts));
+}
+
+std::string a_sound() {
+  std::ifstream file(std::string(FLUXGATE_SOURCE_DIR) + "/tests/fixtures/media/sound.mp3", std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 House::~House() {

@@ -96,6 +96,7 @@ class House {
   std::unique_ptr<identity::Identity> identity;
   std::unique_ptr<tasks::Tasks> tasks;
   std::unique_ptr<tasks::Batches> batches;
+  std::unique_ptr<files::Uploads> uploads;
 
  private:
   tasks::ProgressBoard progress_;
@@ -106,6 +107,9 @@ class House {
   std::unique_ptr<tasks::Engine> engine_;
   http::Router router_;
 };
+
+// A file that is kept as it comes: a second of sound.
+std::string a_sound();
 
 // A new database of its own for a test program.
 std::unique_ptr<db::Database> new_database(db::Dialect engine, const std::filesystem::path& folder);

@@ -463,6 +463,30 @@ TEST_P(SideBySide, FilesAndLeasesAndTidyingAndTheSchemaGetAlong) {
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_event"), 0);
 }
 
+TEST_P(SideBySide, UnfinishedUploadsHaveTheirLimit) {
+  const Person ann = house.sign_up("ann@example.org");
+  const auto begin = [&](int) { return house.run(house.uploads->create(ann.id, files::Purpose::audio_upload, "a.mp3", 100)).has_value(); };
+  EXPECT_EQ(yes(begin), 64);
+  EXPECT_EQ(yes(begin), 36);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload"), 100);
+}
+
+TEST_P(SideBySide, AWholeUploadBecomesOneFile) {
+  const Person ann = house.sign_up("ann@example.org");
+  const std::string sound = a_sound();
+  const auto upload = house.run(house.uploads->create(ann.id, files::Purpose::audio_upload, "a.mp3", sound.size()));
+  ASSERT_TRUE(upload);
+  {
+    const auto adding = house.run(house.uploads->add(upload->id, ann.id, 0));
+    ASSERT_TRUE(adding && (*adding)->write(sound));
+    ASSERT_TRUE(house.run((*adding)->finish(false))) << "all bytes came, then the line broke";
+  }
+  EXPECT_EQ(yes([&](int) { return house.run(house.uploads->find(upload->id, ann.id)).has_value(); }), 64);
+  EXPECT_TRUE(house.run(house.uploads->find(upload->id, ann.id))->file);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files"), 1);
+  EXPECT_EQ(yes([&](int) { return house.run(house.uploads->remove(upload->id, ann.id)).has_value(); }), 1);
+}
+
 // A tenth of all statements fail: whoever hears so has changed nothing, whoever hears of success has.
 TEST_P(SideBySide, FailuresAmongTheOthersAreTheirOwn) {
   const Person ann = house.sign_up("ann@example.org");

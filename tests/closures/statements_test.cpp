@@ -251,6 +251,38 @@ TEST_P(Statements, OfFilesAndOfTidying) {
   closure_fails("the schema", [&](db::Tx& tx) { db::create_missing(tx, now()); });
 }
 
+TEST_P(Statements, OfUploads) {
+  const Person ann = house.sign_up("ann@example.org");
+  const std::string sound = a_sound();
+  std::string id;
+  work_fails("begun", [&]() -> awaitable<void> {
+    auto upload = co_await house.uploads->create(ann.id, files::Purpose::audio_upload, "a.mp3", sound.size());
+    EXPECT_TRUE(upload);
+    id = upload->id;
+  });
+  work_fails("it becomes a file", [&]() -> awaitable<void> {
+    auto upload = co_await house.uploads->find(id, ann.id);
+    if (!upload || upload->file) co_return;
+    auto adding = co_await house.uploads->add(id, ann.id, upload->offset);
+    EXPECT_TRUE(adding && (*adding)->write(std::string_view(sound).substr(upload->offset)));
+    auto whole = co_await (*adding)->finish(true);
+    EXPECT_TRUE(whole && whole->file);
+  });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files WHERE id = $1", {id}), 1);
+  work_fails("given up", [&]() -> awaitable<void> {
+    auto removed = co_await house.uploads->remove(id, ann.id);
+    EXPECT_TRUE(removed);
+  });
+  work_fails("pasted", [&]() -> awaitable<void> {
+    auto kept = co_await house.uploads->import_bytes(ann.id, files::Purpose::audio_upload, "pasted", sound);
+    EXPECT_TRUE(kept);
+  });
+  house.run(house.uploads->create(ann.id, files::Purpose::audio_upload, "a.mp3", sound.size()));
+  house.clock.advance(2ll * 24 * 3600 * 1000);
+  work_fails("forgotten", [&]() -> awaitable<void> { co_await house.uploads->forget_expired(); });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload"), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, Statements, testing::Values(db::Dialect::sqlite, db::Dialect::postgresql),
                          [](const auto& engine) { return engine.param == db::Dialect::sqlite ? "sqlite" : "postgresql"; });
 

@@ -43,7 +43,7 @@ std::string media_type(std::string_view content_type) {
 
 Contract::Contract(json::value document) : document_(std::move(document)) {
   for (const auto& [path, item] : document_.at("paths").as_object())
-    for (std::string_view method : {"get", "post", "put", "delete"})
+    for (std::string_view method : {"get", "post", "put", "patch", "delete", "options"})
       if (const auto* operation = item.as_object().if_contains(method)) {
         std::string upper(method);
         for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

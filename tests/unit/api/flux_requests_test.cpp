@@ -70,7 +70,7 @@ TEST(IdempotencyKey, IsUpTo255PrintableCharacters) {
 TEST(ContentDisposition, KeepsPlainNamesAndEncodesOthers) {
   EXPECT_EQ(content_disposition(false, "a-1.png"), "inline; filename=\"a-1.png\"");
   EXPECT_EQ(content_disposition(true, "a\"\r\nb 猫.png"),
-            "attachment; filename=\"a___b____.png\"; filename*=UTF-8''a%22%0D%0Ab%20%E7%8C%AB.png");
+            "attachment; filename=\"a___b ___.png\"; filename*=UTF-8''a%22%0D%0Ab%20%E7%8C%AB.png");
 }
 
 TEST(SseEvent, KeepsItsDataTogetherWhateverIsInIt) {

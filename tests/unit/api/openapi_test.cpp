@@ -28,7 +28,7 @@ using Operations = std::set<std::pair<std::string, std::string>>;
 Operations documented(const json::object& document) {
   Operations operations;
   for (const auto& [path, item] : document.at("paths").as_object())
-    for (std::string_view method : {"get", "post", "put", "delete", "patch"})
+    for (std::string_view method : {"get", "post", "put", "delete", "patch", "options"})
       if (item.as_object().contains(method)) {
         std::string upper(method);
         for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

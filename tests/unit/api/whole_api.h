@@ -31,6 +31,9 @@ class WholeApiTest : public PeopleTest {
     batches_ = tasks::make_batches(service);
     router_ = http::Router();
     Parts parts{*tasks_, *batches_, *files_, *database_, hub_, *catalogue_, accounts_, health_, *identity_, clock_, *engine_};
+    uploads_ = std::make_unique<files::Uploads>(files::UploadOptions{.directory = options.directory + "/uploads"}, *files_, *database_,
+                                                clock_, *client_, io_.get_executor());
+    parts.uploads = uploads_.get();
     parts.info.version = "1.2.3";
     parts.catalogue_changed = [this] {
       const auto settings =
@@ -41,6 +44,7 @@ class WholeApiTest : public PeopleTest {
   }
   void TearDown() override {
     router_ = http::Router();
+    uploads_.reset();
     batches_.reset();
     tasks_.reset();
     engine_.reset();
@@ -62,6 +66,7 @@ class WholeApiTest : public PeopleTest {
   std::unique_ptr<tasks::Engine> engine_;
   std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<tasks::Batches> batches_;
+  std::unique_ptr<files::Uploads> uploads_;
 };
 
 }  // namespace fluxgate::api

@@ -1,0 +1,488 @@
+#include "files/uploads.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/crypto.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "files/names.h"
+#include "files/sniff.h"
+
+namespace fluxgate::files {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kForgottenAtOnce = 500;
+
+struct PurposeName {
+  Purpose purpose;
+  std::string_view word;
+};
+constexpr PurposeName kPurposes[] = {{Purpose::upload, "image"},
+                                     {Purpose::video_upload, "video"},
+                                     {Purpose::audio_upload, "audio"},
+                                     {Purpose::media_upload, "any"}};
+
+Purpose purpose_of(Format format) {
+  return is_film(format) ? Purpose::video_upload : is_sound(format) ? Purpose::audio_upload : Purpose::upload;
+}
+
+std::unexpected<Error> not_found() {
+  return fail(Errc::not_found, "upload_not_found", {"There is no such upload, or its time is over.", "上传不存在或已过期。"});
+}
+
+std::unexpected<Error> too_large(std::uint64_t limit) {
+  return fail(Error(Errc::payload_too_large, "file_too_large",
+                    {fmt::format("The file is larger than {} bytes.", limit), fmt::format("文件超过 {} 字节。", limit)})
+                  .with("limit", limit));
+}
+
+// Whether the same bytes could be taken another time.
+bool may_pass(const Error& error) {
+  return error.errc() != Errc::invalid && error.errc() != Errc::unsupported_media && error.errc() != Errc::payload_too_large;
+}
+
+std::unexpected<Error> bad_source(std::string type, Text message, boost::json::object context = {}) {
+  FieldError field;
+  field.loc = {std::string("body"), std::string("source")};
+  field.type = std::move(type);
+  field.message = std::move(message);
+  field.context = std::move(context);
+  return fail(Error::invalid(std::move(field)));
+}
+
+std::string incoming_key(std::string_view id) { return fmt::format("incoming/{}", id); }
+
+std::unexpected<Error> incomplete() {
+  return fail(Errc::conflict, "upload_incomplete",
+              {"The store does not have the file in its announced length yet.", "存储中尚无所声明长度的文件。"});
+}
+
+std::string_view extension_in(std::string_view key) { return key.substr(key.rfind('.') + 1); }
+
+}  // namespace
+
+std::optional<Purpose> purpose_named(std::string_view word) {
+  const auto* found = std::ranges::find(kPurposes, word, &PurposeName::word);
+  return found == std::end(kPurposes) ? std::nullopt : std::optional(found->purpose);
+}
+
+std::string_view name_of(Purpose purpose) {
+  const auto* found = std::ranges::find(kPurposes, purpose, &PurposeName::purpose);
+  return found == std::end(kPurposes) ? std::string_view() : found->word;
+}
+
+Uploads::Uploads(UploadOptions options, Files& files, db::Database& database, const Clock& clock, net::HttpClient& client,
+                 boost::asio::any_io_executor client_executor)
+    : options_(std::move(options)), files_(files), database_(database), clock_(clock), client_(client),
+      client_executor_(std::move(client_executor)), disk_(2, 256) {
+  fs::create_directories(options_.directory);
+}
+
+// The id comes from a client; only one that is a row's gets here.
+std::string Uploads::path_of(std::string_view id) const { return fmt::format("{}/{}", options_.directory, id); }
+
+Result<Upload> Uploads::drafted(std::string user_id, Purpose purpose, std::string_view name, std::uint64_t length) const {
+  if (length == 0) return fail(Errc::invalid, "empty_file", {"The file is empty.", "文件为空。"});
+  if (length > files_.limit_of(purpose)) return too_large(files_.limit_of(purpose));
+  Upload upload;
+  upload.created_at = clock_.now_ms();
+  upload.id = new_id(upload.created_at);
+  upload.user_id = std::move(user_id);
+  upload.name = plain_name(name);
+  upload.purpose = purpose;
+  upload.length = length;
+  upload.expires_at = upload.created_at + options_.lifetime_ms;
+  return upload;
+}
+
+awaitable<Result<void>> Uploads::insert_open(Upload upload, bool direct) {
+  auto inserted = co_await database_.write([upload, direct, most = options_.open_per_user](db::Tx& tx) -> Result<void> {
+    // Two at once count one after the other.
+    tx.first("SELECT user_id FROM fg_credit_account WHERE user_id = $1" + std::string(tx.for_update()), {upload.user_id},
+             [](const db::Row& row) { return row.str(0); });
+    if (tx.number("SELECT COUNT(*) FROM fg_upload WHERE user_id = $1 AND stored = 0 AND expires_at > $2",
+                  {upload.user_id, upload.created_at}) >= most)
+      return fail(Error(Errc::too_many_requests, "too_many_uploads",
+                        {fmt::format("You have {} uploads that are not finished; end some of them first.", most),
+                         fmt::format("您有 {} 个未完成的上传，请先完成或取消其中一些。", most)})
+                      .with("limit", most)
+                      .retry_after(60));
+    tx.exec(
+        "INSERT INTO fg_upload (id, user_id, kind, name, length, direct, stored, created_at, expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)",
+        {upload.id, upload.user_id, name_of(upload.purpose), upload.name, upload.length, direct ? 1 : 0, upload.created_at,
+         upload.expires_at});
+    return {};
+  });
+  co_return inserted;
+}
+
+awaitable<Result<Upload>> Uploads::create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length) {
+  FLUX_CO_TRY(upload, drafted(std::move(user_id), purpose, name, length));
+  auto created = co_await disk_.run(WhenFull::refuse, "", [path = path_of(upload.id)] { return PartialFile::create(path); });
+  FLUX_CO_CHECK(std::move(created));
+  auto inserted = co_await insert_open(upload, false);
+  if (!inserted) {
+    ::unlink(path_of(upload.id).c_str());
+    co_return std::unexpected(std::move(inserted).error());
+  }
+  co_return upload;
+}
+
+// As the database has it; the offset is the file's business.
+awaitable<std::optional<Upload>> Uploads::look_up(std::string id, std::string user_id) {
+  auto found = co_await database_.read([this, id, user_id, now = clock_.now_ms()](db::Tx& tx) {
+    bool stored = false;
+    auto upload = tx.first(
+        "SELECT id, user_id, kind, name, length, stored, created_at, expires_at FROM fg_upload "
+        "WHERE id = $1 AND user_id = $2 AND expires_at > $3",
+        {id, user_id, now}, [&stored](const db::Row& row) {
+          Upload read;
+          read.id = row.str(0);
+          read.user_id = row.str(1);
+          read.purpose = purpose_named(row.text(2)).value_or(Purpose::media_upload);
+          read.name = row.str(3);
+          read.length = static_cast<std::uint64_t>(row.i64(4));
+          stored = row.flag(5);
+          read.created_at = row.i64(6);
+          read.expires_at = row.i64(7);
+          return read;
+        });
+    if (!upload || !stored) return upload;
+    upload->offset = upload->length;
+    if (auto row = files_.find(tx, id, user_id)) {
+      Stored object;
+      object.key = row->key;
+      object.sha256 = row->sha256;
+      object.size = row->size;
+      object.mime = row->mime;
+      upload->file = KeptFile{std::move(*row), std::move(object)};
+      return upload;
+    }
+    upload.reset();  // the file was deleted since
+    return upload;
+  });
+  co_return found;
+}
+
+awaitable<Result<Upload>> Uploads::find(std::string id, std::string user_id) {
+  auto upload = co_await look_up(id, user_id);
+  if (!upload) co_return not_found();
+  if (upload->file) co_return std::move(*upload);
+  const auto length = PartialFile::length_of(path_of(upload->id));
+  if (!length) co_return not_found();
+  upload->offset = *length;
+  if (upload->offset < upload->length) co_return std::move(*upload);
+  auto file = PartialFile::open(path_of(upload->id));
+  if (!file && file.error().errc() == Errc::conflict) co_return std::move(*upload);  // it is becoming a file just now
+  if (!file) co_return std::unexpected(std::move(file).error());
+  auto settled = co_await settle(std::move(*upload));  // `file` keeps its lock meanwhile
+  co_return settled;
+}
+
+awaitable<Result<void>> Uploads::remove(std::string id, std::string user_id) {
+  const bool removed = co_await database_.write([id, user_id](db::Tx& tx) {
+    return tx.exec("DELETE FROM fg_upload WHERE id = $1 AND user_id = $2", {id, user_id}) > 0;
+  });
+  if (!removed) co_return not_found();
+  ::unlink(path_of(id).c_str());
+  co_return Result<void>();
+}
+
+awaitable<void> Uploads::give_up(std::string id) {
+  co_await database_.write([id](db::Tx& tx) { tx.exec("DELETE FROM fg_upload WHERE id = $1 AND stored = 0", {id}); });
+  ::unlink(path_of(id).c_str());
+}
+
+FileRow Uploads::row_of(const std::string& user_id, std::string_view source, std::string_view name, const Stored& stored) const {
+  FileRow row;
+  row.created_at = clock_.now_ms();
+  row.id = new_id(row.created_at);
+  row.user_id = user_id;
+  row.filename = safe_name(name, extension_in(stored.key), fmt::format("upload_{}", row.id));
+  row.key = stored.key;
+  row.mime = stored.mime;
+  row.source_type = source;
+  row.sha256 = stored.sha256;
+  row.size = stored.size;
+  return row;
+}
+
+// Whole bytes on the disk, as any upload.
+awaitable<Result<Stored>> Uploads::ingest(std::string path, Purpose purpose) {
+  std::shared_ptr<Incoming> incoming = files_.begin(purpose);
+  auto copied = co_await disk_.run(WhenFull::wait, "", [path, incoming]() -> Result<void> {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return not_found();
+    std::string buffer(256 * 1024, '\0');
+    Result<void> written;
+    ssize_t got = 1;
+    while (written && got > 0) {
+      got = ::read(fd, buffer.data(), buffer.size());
+      if (got > 0) written = incoming->write({buffer.data(), static_cast<std::size_t>(got)});
+    }
+    ::close(fd);
+    if (got < 0) return fail(Errc::unavailable, "storage_failed", {"The server's storage cannot be read.", "服务器存储无法读取。"});
+    return written;
+  });
+  FLUX_CO_CHECK(std::move(copied));
+  auto stored = co_await incoming->finish();
+  co_return stored;
+}
+
+awaitable<Result<Upload>> Uploads::settle(Upload upload) {
+  auto stored = co_await ingest(path_of(upload.id), upload.purpose);
+  if (!stored) {
+    if (!may_pass(stored.error())) co_await give_up(upload.id);
+    co_return std::unexpected(std::move(stored).error());
+  }
+  auto entered = co_await enter(upload, std::move(*stored));
+  FLUX_CO_TRY(file, std::move(entered));
+  ::unlink(path_of(upload.id).c_str());
+  upload.offset = upload.length;
+  upload.file = std::move(file);
+  co_return upload;
+}
+
+awaitable<Result<KeptFile>> Uploads::enter(Upload upload, Stored stored) {
+  FileRow row = row_of(upload.user_id, "upload", upload.name, stored);
+  row.id = upload.id;
+  auto inserted = co_await database_.write([this, row, stored](db::Tx& tx) -> Result<void> {
+    if (tx.exec("UPDATE fg_upload SET stored = 1 WHERE id = $1 AND stored = 0", {row.id}) == 0) return not_found();
+    files_.insert(tx, row, stored);
+    return {};
+  });
+  FLUX_CO_CHECK(std::move(inserted));
+  co_return KeptFile{std::move(row), std::move(stored)};
+}
+
+awaitable<Result<KeptFile>> Uploads::insert(FileRow row, Stored stored) {
+  co_await database_.write([this, row, stored](db::Tx& tx) { files_.insert(tx, row, stored); });
+  co_return KeptFile{std::move(row), std::move(stored)};
+}
+
+// ---- adding ----
+
+awaitable<Result<std::unique_ptr<Uploads::Adding>>> Uploads::add(std::string id, std::string user_id, std::uint64_t offset) {
+  auto upload = co_await look_up(id, user_id);
+  if (!upload) co_return not_found();
+  const auto mismatch = [](std::uint64_t at) {
+    return fail(Error(Errc::conflict, "offset_mismatch",
+                      {fmt::format("The upload goes on at byte {}.", at), fmt::format("上传应从第 {} 字节继续。", at)})
+                    .with("offset", at));
+  };
+  if (upload->file) co_return mismatch(upload->length);
+  FLUX_CO_TRY(file, PartialFile::open(path_of(upload->id)));
+  if (file.length() != offset) co_return mismatch(file.length());
+  co_return std::make_unique<Adding>(*this, std::move(*upload), std::move(file));
+}
+
+Result<void> Uploads::Adding::expect(std::string_view algorithm, std::string digest) {
+  digest_ = Digest::of(algorithm);
+  if (!digest_)
+    return fail(Error(Errc::bad_request, "checksum_algorithm",
+                      {fmt::format("The checksums known are {}.", kDigests), fmt::format("支持的校验算法：{}。", kDigests)})
+                    .with("received", boost::json::string(algorithm.substr(0, 32))));
+  expected_ = std::move(digest);
+  return file_.put_aside();
+}
+
+Result<void> Uploads::Adding::write(std::string_view bytes) {
+  if (refused_) return std::unexpected(*refused_);
+  if (file_.length() + file_.aside() + bytes.size() > upload_.length) return too_large(upload_.length);
+  if (!judged_ && file_.length() == head_.size()) {
+    head_.append(bytes.substr(0, kSniffBytes - head_.size()));
+    if (head_.size() == kSniffBytes) {
+      judged_ = true;
+      if (auto good = judge(); !good) refused_ = good.error();
+    }
+  }
+  if (refused_) return std::unexpected(*refused_);
+  if (digest_) digest_->update(bytes);
+  return file_.append(bytes);
+}
+
+// As the store will, long before it has all the bytes.
+Result<void> Uploads::Adding::judge() {
+  FLUX_CHECK(uploads_.files_.begin(upload_.purpose)->write(head_));
+  const std::uint64_t limit = uploads_.files_.limit_of(purpose_of(sniff(head_)));
+  if (upload_.length > limit) return too_large(limit);
+  return {};
+}
+
+awaitable<Result<Upload>> Uploads::Adding::finish(bool complete) {
+  if (refused_) {
+    co_await uploads_.give_up(upload_.id);
+    co_return std::unexpected(*refused_);
+  }
+  if (digest_) {
+    const bool equal = complete && digest_->finish() == expected_;
+    if (!equal)
+      co_return fail(Errc::bad_request, "checksum_mismatch",
+                     {"The bytes do not have the checksum that was announced; send them again.", "数据与所声明的校验和不符，请重新发送。"});
+  }
+  auto flushed = co_await uploads_.disk_.run(WhenFull::wait, "", [this]() -> Result<void> {
+    if (digest_) FLUX_CHECK(file_.accept());
+    return file_.flush();
+  });
+  FLUX_CO_CHECK(std::move(flushed));
+  upload_.offset = file_.length();
+  if (!complete || upload_.offset < upload_.length) co_return upload_;
+  auto settled = co_await uploads_.settle(upload_);
+  co_return settled;
+}
+
+// ---- by link, and inside a request ----
+
+awaitable<Result<KeptFile>> Uploads::import_bytes(std::string user_id, Purpose purpose, std::string name, std::string bytes) {
+  auto incoming = files_.begin(purpose);
+  FLUX_CO_CHECK(incoming->write(bytes));
+  auto stored = co_await incoming->finish();
+  FLUX_CO_TRY(object, std::move(stored));
+  auto kept = co_await insert(row_of(user_id, "upload", name, object), object);
+  co_return kept;
+}
+
+awaitable<Result<KeptFile>> Uploads::import_url(std::string user_id, Purpose purpose, std::string url) {
+  std::string name = url.substr(0, url.find_first_of("?#"));
+  auto fetched = co_await boost::asio::co_spawn(client_executor_, fetch(std::move(url), purpose), use_awaitable);
+  FLUX_CO_TRY(object, std::move(fetched));
+  auto kept = co_await insert(row_of(user_id, "import", name, object), object);
+  co_return kept;
+}
+
+// On the client's thread.
+awaitable<Result<Stored>> Uploads::fetch(std::string url, Purpose purpose) {
+  std::shared_ptr<Incoming> incoming = files_.begin(purpose);
+  auto refused = std::make_shared<std::optional<Error>>();
+  net::CallOptions call;
+  call.connect_timeout = options_.fetch_stall;
+  call.timeout = options_.fetch_timeout;
+  call.stall_timeout = options_.fetch_stall;
+  call.max_redirects = 3;
+  call.max_body = UINT64_MAX;  // the file's limit has its own words
+  call.guarded = true;
+  call.sink = [this, incoming, refused](std::string_view piece) {
+    if (stopping_) return false;
+    if (auto written = incoming->write(piece); !written) *refused = std::move(written).error();
+    return !refused->has_value();
+  };
+  HttpRequest request;
+  request.url = std::move(url);
+  auto reply = co_await client_.call(std::move(request), std::move(call));
+  if (*refused) co_return fail(**refused);
+  if (!reply && reply.error().kind == net::Failure::Kind::refused)
+    co_return bad_source("url_address", {"The link leads to an address that is not public.", "链接指向非公网地址。"});
+  if (!reply)
+    co_return bad_source("url_unreachable", {"The link cannot be fetched.", "无法获取该链接。"},
+                         {{"reason", boost::json::string(net::to_string(reply.error().kind))}});
+  if (reply->status != 200)
+    co_return bad_source("url_status",
+                         {fmt::format("The link was answered with status {}.", reply->status),
+                          fmt::format("链接返回状态码 {}。", reply->status)},
+                         {{"status", reply->status}});
+  auto stored = co_await incoming->finish();
+  co_return stored;
+}
+
+// ---- by way of the store ----
+
+awaitable<Result<DirectUpload>> Uploads::begin_direct(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
+                                                      std::string content_type) {
+  const auto store = options_.store();
+  if (!store)
+    co_return fail(Errc::conflict, "direct_upload_unsupported",
+                   {"Files are kept on the server's own disk: upload them by form or with tus (/api/v1/uploads).",
+                    "文件保存在服务器本地，请通过表单或 tus（/api/v1/uploads）上传。"});
+  FLUX_CO_TRY(upload, drafted(std::move(user_id), purpose, name, length));
+  constexpr Millis kLinkLifetime = 3'600'000;
+  FLUX_CO_TRY(request, store->presigned_put(incoming_key(upload.id), content_type, length, kLinkLifetime));
+  auto inserted = co_await insert_open(upload, true);
+  FLUX_CO_CHECK(std::move(inserted));
+  co_return DirectUpload{std::move(upload), std::move(request)};
+}
+
+awaitable<Result<KeptFile>> Uploads::complete_direct(std::string id, std::string user_id, std::string sha256) {
+  auto upload = co_await look_up(id, user_id);
+  if (!upload) co_return not_found();
+  if (upload->file) co_return std::move(*upload->file);
+  const auto store = options_.store();
+  if (!store) co_return incomplete();
+  auto read = co_await read_back(store, *upload, std::move(sha256));
+  if (!read && !may_pass(read.error())) {
+    co_await give_up(upload->id);
+    co_await store->remove(incoming_key(upload->id));
+  }
+  FLUX_CO_TRY(stored, std::move(read));
+  auto entered = co_await enter(*upload, std::move(stored));
+  FLUX_CO_TRY(file, std::move(entered));
+  co_await store->remove(incoming_key(upload->id));
+  co_return file;
+}
+
+// The length first: what is not the announced file is not even read.
+awaitable<Result<Stored>> Uploads::read_back(std::shared_ptr<Store> store, Upload upload, std::string sha256) {
+  const std::string key = incoming_key(upload.id);
+  auto headed = co_await store->head(key);
+  if (!headed && headed.error().errc() == Errc::not_found) co_return incomplete();
+  FLUX_CO_TRY(facts, std::move(headed));
+  if (facts.size != upload.length) co_return incomplete();
+  std::shared_ptr<Incoming> incoming = files_.begin(upload.purpose);
+  const auto digest = std::make_shared<Digest>(*Digest::of("sha256"));
+  const auto refused = std::make_shared<std::optional<Error>>();
+  auto got = co_await store->get(key, std::nullopt, [this, incoming, digest, refused](std::string_view piece) {
+    if (stopping_) return false;
+    digest->update(piece);
+    if (auto written = incoming->write(piece); !written) *refused = std::move(written).error();
+    return !refused->has_value();
+  });
+  if (*refused) co_return std::unexpected(std::move(**refused));
+  FLUX_CO_CHECK(std::move(got));
+  const std::string raw = digest->finish();
+  if (!sha256.empty() && crypto::hex({reinterpret_cast<const unsigned char*>(raw.data()), raw.size()}) != sha256)
+    co_return fail(Errc::conflict, "checksum_mismatch",
+                   {"The bytes in the store do not have that sha256; upload them again.", "存储中的数据与 sha256 不符，请重新上传。"});
+  auto stored = co_await incoming->finish();
+  co_return stored;
+}
+
+// ---- the end of their time ----
+
+awaitable<void> Uploads::forget_expired() {
+  const Millis now = clock_.now_ms();
+  struct Old {
+    std::string id;
+    bool in_store = false;
+  };
+  const auto old = co_await database_.read([now](db::Tx& tx) {
+    return tx.all("SELECT id, CASE WHEN direct = 1 AND stored = 0 THEN 1 ELSE 0 END FROM fg_upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+                  {now, kForgottenAtOnce}, [](const db::Row& row) { return Old{row.str(0), row.flag(1)}; });
+  });
+  if (const auto store = options_.store())
+    for (const Old& upload : old)
+      if (upload.in_store) co_await store->remove(incoming_key(upload.id));
+  co_await disk_.run(WhenFull::wait, "", [this, old]() -> Result<void> {
+    for (const Old& upload : old) ::unlink(path_of(upload.id).c_str());
+    // Bytes without a row: made just before a crash, or whose row was forgotten by a node that saw another folder.
+    const auto oldest = fs::file_time_type::clock::now() - std::chrono::milliseconds(options_.lifetime_ms) - std::chrono::hours(1);
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(options_.directory, error)) {
+      std::error_code gone;
+      if (entry.last_write_time(gone) < oldest && !gone) fs::remove(entry.path(), gone);
+    }
+    return {};
+  });
+  if (old.empty()) co_return;
+  co_await database_.write([now](db::Tx& tx) {
+    tx.exec("DELETE FROM fg_upload WHERE id IN (SELECT id FROM fg_upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+            {now, kForgottenAtOnce});
+  });
+}
+
+}  // namespace fluxgate::files

@@ -1,0 +1,157 @@
+// Uploads that come in pieces (tus), by link, or by way of the store, and what becomes of them: whole ones go the way of every upload
+// (sniffed, checked, cleaned, stored) and end as a file of their user, whose id is the upload's own.
+//
+// State: a row of fg_upload, and the bytes in DATA_DIR/files/uploads/<id>. Both outlive the process; nodes that
+// share the folder can go on with each other's uploads. An upload whose bytes are complete and which a crash kept
+// from becoming a file becomes one when somebody asks for it next.
+//
+// Thread-safe. Coroutines continue on their own executor. The object outlives them.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/coro.h"
+#include "db/database.h"
+#include "files/files.h"
+#include "files/partial.h"
+#include "files/stores/store.h"
+#include "files/work_pool.h"
+#include "net/http_client.h"
+
+namespace fluxgate::files {
+
+// A file of a user's. Read back later, `stored` knows less: no dimensions and colours.
+struct KeptFile {
+  FileRow row;
+  Stored stored;
+};
+
+struct Upload {
+  std::string id, user_id, name;  // the name as the client gave it
+  Purpose purpose = Purpose::media_upload;
+  std::uint64_t length = 0, offset = 0;
+  Millis created_at = 0, expires_at = 0;
+  std::optional<KeptFile> file;  // once it has become one
+};
+
+struct UploadOptions {
+  std::string directory;                      // DATA_DIR/files/uploads; created if missing
+  Millis lifetime_ms = 24ll * 3600 * 1000;    // from creation
+  int open_per_user = 100;
+  std::chrono::milliseconds fetch_timeout{60'000};
+  std::chrono::milliseconds fetch_stall{5'000};  // without a byte; bounds a stop too
+  // The store that files go to, null while that is the local disk.
+  std::function<std::shared_ptr<Store>()> store = [] { return std::shared_ptr<Store>(); };
+};
+
+// An upload whose bytes the client puts into the store itself.
+struct DirectUpload {
+  Upload upload;
+  SignedRequest request;  // to be made exactly so
+};
+
+// "image", "video", "audio", "any".
+std::optional<Purpose> purpose_named(std::string_view word);
+std::string_view name_of(Purpose purpose);
+
+class Uploads {
+ public:
+  // `client` is used on `client_executor` only.
+  Uploads(UploadOptions options, Files& files, db::Database& database, const Clock& clock, net::HttpClient& client,
+          boost::asio::any_io_executor client_executor);
+
+  // invalid (empty_file), payload_too_large (file_too_large), too_many_requests (too_many_uploads: of that user
+  // and not finished), unavailable.
+  awaitable<Result<Upload>> create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length);
+  // With its offset as it is now. not_found (upload_not_found; another's too); for whole uploads that are no file
+  // yet also what `Incoming::finish` refuses, after which the upload is gone unless the refusal may pass.
+  awaitable<Result<Upload>> find(std::string id, std::string user_id);
+  // Gives the upload and its bytes up; a file it has become stays.
+  awaitable<Result<void>> remove(std::string id, std::string user_id);
+
+  // Somebody adds to an upload: holds its lock until destroyed.
+  class Adding;
+  // conflict: upload_locked, offset_mismatch (context: offset).
+  awaitable<Result<std::unique_ptr<Adding>>> add(std::string id, std::string user_id, std::uint64_t offset);
+
+  // A picture, video or sound from a public http(s) link (net/guard.h, also on every redirect) as a file of the user.
+  // invalid with loc `source` (url_…: the guard; url_unreachable, url_status), and as Incoming.
+  awaitable<Result<KeptFile>> import_url(std::string user_id, Purpose purpose, std::string url);
+  // A request by which the client itself may put the bytes into the store. As create; conflict
+  // (direct_upload_unsupported) while files are kept on the local disk.
+  awaitable<Result<DirectUpload>> begin_direct(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
+                                               std::string content_type);
+  // The client says that it has done so: the bytes are read back, hashed, and go the way of every upload. conflict
+  // (upload_incomplete: no object, or of another length; checksum_mismatch: `sha256` in hex, "" = unknown).
+  awaitable<Result<KeptFile>> complete_direct(std::string id, std::string user_id, std::string sha256);
+  // Bytes that came inside a request.
+  awaitable<Result<KeptFile>> import_bytes(std::string user_id, Purpose purpose, std::string name, std::string bytes);
+
+  // What is being fetched gives up soon. Before the server that waits for it is stopped.
+  void stop() { stopping_ = true; }
+
+  // Forgets rows and bytes whose time is over, and bytes without a row. A part of it at a time.
+  awaitable<void> forget_expired();
+
+ private:
+  friend class Adding;
+  std::string path_of(std::string_view id) const;
+  awaitable<std::optional<Upload>> look_up(std::string id, std::string user_id);
+  // Bytes that are all there become a file. The file's lock is held.
+  awaitable<Result<Upload>> settle(Upload upload);
+  // What the store has of a file becomes one of the user's.
+  awaitable<Result<KeptFile>> enter(Upload upload, Stored stored);
+  Result<Upload> drafted(std::string user_id, Purpose purpose, std::string_view name, std::uint64_t length) const;
+  awaitable<Result<void>> insert_open(Upload upload, bool direct);
+  awaitable<Result<Stored>> read_back(std::shared_ptr<Store> store, Upload upload, std::string sha256);
+  awaitable<Result<Stored>> ingest(std::string path, Purpose purpose);
+  FileRow row_of(const std::string& user_id, std::string_view source, std::string_view name, const Stored& stored) const;
+  awaitable<Result<KeptFile>> insert(FileRow row, Stored stored);
+  awaitable<void> give_up(std::string id);
+  awaitable<Result<Stored>> fetch(std::string url, Purpose purpose);
+
+  const UploadOptions options_;
+  Files& files_;
+  db::Database& database_;
+  const Clock& clock_;
+  net::HttpClient& client_;
+  boost::asio::any_io_executor client_executor_;
+  std::atomic<bool> stopping_{false};
+  WorkPool disk_;
+};
+
+class Uploads::Adding {
+ public:
+  Adding(Uploads& uploads, Upload upload, PartialFile file) : uploads_(uploads), upload_(std::move(upload)), file_(std::move(file)) {}
+
+  // Bytes that may still come.
+  std::uint64_t room() const { return upload_.length - file_.length(); }
+  // Before the first byte: they are to have this digest. invalid (checksum_algorithm).
+  Result<void> expect(std::string_view algorithm, std::string digest);
+  // The head of the file is judged as soon as it is there: unsupported_media, payload_too_large; the upload is then
+  // given up by finish().
+  Result<void> write(std::string_view bytes);
+  // What has come is kept, flushed, and becomes a file when it is all there. bad_request (checksum_mismatch).
+  // `complete` false: the request broke off; what came under a digest is then dropped.
+  awaitable<Result<Upload>> finish(bool complete);
+
+ private:
+  Result<void> judge();
+
+  Uploads& uploads_;
+  Upload upload_;
+  PartialFile file_;
+  std::string head_;
+  bool judged_ = false;
+  std::optional<Error> refused_;
+  std::optional<Digest> digest_;
+  std::string expected_;
+};
+
+}  // namespace fluxgate::files

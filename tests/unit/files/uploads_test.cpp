@@ -1,0 +1,356 @@
+// Uploads in pieces and by link, on a real disk and a database in memory.
+#include "files/uploads.h"
+
+#include "../net/test_server.h"
+#include "base/crypto.h"
+#include "db/schema.h"
+#include "files_fixture.h"
+
+namespace fluxgate::files {
+namespace {
+
+class HandClock final : public Clock {
+ public:
+  Millis now_ms() const override { return now; }
+  Millis now = 1'790'000'000'000;
+};
+
+class UploadsTest : public FilesTest {
+ protected:
+  UploadsTest() {
+    database_->write_now([](db::Tx& tx) { db::create_missing(tx, 0); });
+    start();
+  }
+  ~UploadsTest() override { uploads_.reset(); }
+  // A process that begins, perhaps where another one was killed.
+  void start() {
+    uploads_.reset();
+    client_ = net::make_http_client(io_, {.allow_private_for_tests = true});
+    uploads_ = std::make_unique<Uploads>(options_of_uploads_, *files_, *database_, clock_, *client_, io_.get_executor());
+  }
+  Upload created(std::uint64_t length, Purpose purpose = Purpose::media_upload, const std::string& name = "photo.png") {
+    auto upload = wait(uploads_->create("ann", purpose, name, length));
+    if (!upload) throw std::runtime_error(upload.error().code());
+    return *upload;
+  }
+  Result<Upload> add(const Upload& upload, std::uint64_t offset, std::string_view bytes, bool complete = true) {
+    auto adding = wait(uploads_->add(upload.id, upload.user_id, offset));
+    if (!adding) return std::unexpected(adding.error());
+    static_cast<void>((*adding)->write(bytes));
+    return wait((*adding)->finish(complete));
+  }
+  std::string code_of(const Result<Upload>& result) { return result ? "taken" : result.error().code(); }
+  Result<Upload> found(const Upload& upload, const std::string& user = "ann") { return wait(uploads_->find(upload.id, user)); }
+  std::string path_of(const Upload& upload) { return directory_ / "uploads" / upload.id; }
+  std::optional<FileRow> row_of(const std::string& id) {
+    return database_->read_now([&](db::Tx& tx) { return files_->find(tx, id, "ann"); });
+  }
+
+  HandClock clock_;
+  std::unique_ptr<db::Database> database_ = db::open(":memory:");
+  UploadOptions options_of_uploads_{.directory = (directory_ / "uploads").string()};
+  std::unique_ptr<net::HttpClient> client_;
+  std::unique_ptr<Uploads> uploads_;
+  const std::string picture_ = draw({.width = 300, .height = 200});
+};
+
+TEST_F(UploadsTest, GrowInPiecesAndBecomeAFileOfTheSameId) {
+  const Upload upload = created(picture_.size(), Purpose::upload, "../../My photo.exe");
+  std::uint64_t offset = 0;
+  while (offset < picture_.size()) {
+    const auto grown = add(upload, offset, std::string_view(picture_).substr(offset, 100));
+    ASSERT_TRUE(grown) << grown.error().code();
+    offset = grown->offset;
+    EXPECT_EQ(grown->file.has_value(), offset == picture_.size());
+  }
+  const auto row = row_of(upload.id);
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->filename, "My photo.png");
+  EXPECT_EQ(look(content(row->key)).width, 300);
+  EXPECT_FALSE(std::filesystem::exists(path_of(upload))) << "its bytes are the file's now";
+  const auto later = found(upload);
+  ASSERT_TRUE(later && later->file);
+  EXPECT_EQ(later->offset, picture_.size());
+  EXPECT_EQ(later->file->row.id, upload.id);
+}
+
+TEST_F(UploadsTest, GoOnWhereTheyWereAfterTheProcessWasKilled) {
+  const Upload upload = created(picture_.size());
+  ASSERT_TRUE(add(upload, 0, picture_.substr(0, 300), false)) << "the connection broke; what came is kept";
+  start();
+  const auto after = found(upload);
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->offset, 300u);
+  EXPECT_EQ(code_of(add(upload, 0, picture_)), "offset_mismatch");
+  EXPECT_EQ(code_of(add(upload, 301, picture_.substr(301))), "offset_mismatch");
+  const auto whole = add(upload, 300, picture_.substr(300));
+  ASSERT_TRUE(whole && whole->file);
+}
+
+TEST_F(UploadsTest, WholeOnesBecomeAFileWhenACrashHadKeptThemFromIt) {
+  const Upload upload = created(picture_.size());
+  std::ofstream(path_of(upload), std::ios::binary) << picture_;  // all bytes came, then the power went
+  start();
+  const auto after = found(upload);
+  ASSERT_TRUE(after && after->file);
+  EXPECT_EQ(after->file->stored.width, 300);
+  EXPECT_TRUE(row_of(upload.id));
+}
+
+TEST_F(UploadsTest, AreWrittenByOneRequestAtATime) {
+  const Upload upload = created(picture_.size());
+  auto first = wait(uploads_->add(upload.id, "ann", 0));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(code_of(add(upload, 0, picture_)), "upload_locked");
+  first->reset();
+  EXPECT_EQ(code_of(add(upload, 0, picture_)), "taken");
+}
+
+TEST_F(UploadsTest, TakeNoByteBeyondTheirLength) {
+  const Upload upload = created(picture_.size() - 1);
+  auto adding = wait(uploads_->add(upload.id, "ann", 0));
+  EXPECT_EQ((*adding)->room(), picture_.size() - 1);
+  EXPECT_EQ((*adding)->write(picture_).error().errc(), Errc::payload_too_large);
+}
+
+TEST_F(UploadsTest, DropAPieceWhoseChecksumIsWrongOrWhoseEndNeverCame) {
+  const Upload upload = created(picture_.size());
+  const auto piece = [&](std::string_view algorithm, const std::string& digest, bool complete) {
+    auto adding = wait(uploads_->add(upload.id, "ann", 0));
+    const auto expected = (*adding)->expect(algorithm, digest);
+    if (!expected) return expected.error().code();
+    EXPECT_TRUE((*adding)->write(picture_));
+    return code_of(wait((*adding)->finish(complete)));
+  };
+  const std::string good = *crypto::unhex(crypto::sha256_hex(picture_));
+  EXPECT_EQ(piece("crc32", "abcd", true), "checksum_algorithm");
+  EXPECT_EQ(piece("sha256", std::string(32, 'x'), true), "checksum_mismatch");
+  EXPECT_EQ(piece("sha256", good, false), "checksum_mismatch");
+  EXPECT_EQ(found(upload)->offset, 0u) << "as if they had never come";
+  EXPECT_EQ(piece("sha256", good, true), "taken");
+  EXPECT_TRUE(found(upload)->file);
+}
+
+TEST(Digests, AreThePublishedOnes) {
+  const auto hex = [](std::string_view algorithm) {
+    auto digest = Digest::of(algorithm);
+    digest->update("a");
+    digest->update("bc");
+    const std::string raw = digest->finish();
+    return crypto::hex({reinterpret_cast<const unsigned char*>(raw.data()), raw.size()});
+  };
+  EXPECT_EQ(hex("sha1"), "a9993e364706816aba3e25717850c26c9cd0d89d");  // FIPS 180-2, A.1
+  EXPECT_EQ(hex("md5"), "900150983cd24fb0d6963f7d28e17f72");           // RFC 1321, A.5
+  EXPECT_EQ(hex("sha256"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_FALSE(Digest::of("SHA1"));
+}
+
+TEST_F(UploadsTest, AreRefusedByTheirFirstBytesAndForgotten) {
+  const Upload page = created(5'000'000);
+  EXPECT_EQ(code_of(add(page, 0, "<html>" + std::string(300, 'x'))), "unsupported_media");
+  EXPECT_EQ(code_of(found(page)), "upload_not_found");
+  EXPECT_FALSE(std::filesystem::exists(path_of(page)));
+  const Upload huge = created(90'000'000);  // as a video it could be
+  EXPECT_EQ(code_of(add(huge, 0, picture_.substr(0, 300))), "file_too_large");
+  const Upload cut = created(picture_.size() / 2);
+  EXPECT_EQ(code_of(add(cut, 0, picture_.substr(0, picture_.size() / 2))), "broken_image");
+  EXPECT_EQ(code_of(found(cut)), "upload_not_found");
+}
+
+TEST_F(UploadsTest, HaveALimitByTheirKind) {
+  const auto code = [&](Purpose purpose, std::uint64_t length) {
+    return code_of(wait(uploads_->create("ann", purpose, "", length)));
+  };
+  EXPECT_EQ(code(Purpose::upload, options_.upload_limit), "taken");
+  EXPECT_EQ(code(Purpose::upload, options_.upload_limit + 1), "file_too_large");
+  EXPECT_EQ(code(Purpose::audio_upload, options_.audio_limit), "taken");
+  EXPECT_EQ(code(Purpose::audio_upload, options_.audio_limit + 1), "file_too_large");
+  EXPECT_EQ(code(Purpose::media_upload, options_.video_limit), "taken");
+  EXPECT_EQ(code(Purpose::media_upload, options_.video_limit + 1), "file_too_large");
+  EXPECT_EQ(code(Purpose::upload, 0), "empty_file");
+}
+
+TEST_F(UploadsTest, AreSoManyPerUser) {
+  options_of_uploads_.open_per_user = 2;
+  start();
+  const Upload first = created(100);
+  created(100);
+  EXPECT_EQ(code_of(wait(uploads_->create("ann", Purpose::upload, "", 100))), "too_many_uploads");
+  EXPECT_TRUE(wait(uploads_->create("bob", Purpose::upload, "", 100)));
+  EXPECT_TRUE(wait(uploads_->remove(first.id, "ann")));
+  EXPECT_TRUE(wait(uploads_->create("ann", Purpose::upload, "", 100)));
+}
+
+TEST_F(UploadsTest, AreTheirUsersAlone) {
+  const Upload upload = created(100);
+  EXPECT_EQ(code_of(found(upload, "bob")), "upload_not_found");
+  EXPECT_EQ(wait(uploads_->add(upload.id, "bob", 0)).error().code(), "upload_not_found");
+  EXPECT_FALSE(wait(uploads_->remove(upload.id, "bob")));
+  EXPECT_TRUE(wait(uploads_->remove(upload.id, "ann")));
+  EXPECT_EQ(code_of(found(upload)), "upload_not_found");
+  EXPECT_FALSE(std::filesystem::exists(path_of(upload)));
+  EXPECT_EQ(wait(uploads_->find("../../etc/passwd", "ann")).error().code(), "upload_not_found");
+}
+
+TEST_F(UploadsTest, EndWithTheirTimeButTheirFilesStay) {
+  const Upload open = created(100), whole = created(picture_.size());
+  ASSERT_TRUE(add(whole, 0, picture_));
+  const auto forget = [&] {
+    wait([](Uploads& uploads) -> awaitable<int> {
+      co_await uploads.forget_expired();
+      co_return 0;
+    }(*uploads_));
+  };
+  clock_.now = open.expires_at - 1;
+  forget();
+  EXPECT_TRUE(found(open));
+  clock_.now = open.expires_at;
+  EXPECT_EQ(code_of(found(open)), "upload_not_found");
+  EXPECT_TRUE(std::filesystem::exists(path_of(open)));
+  forget();
+  EXPECT_FALSE(std::filesystem::exists(path_of(open)));
+  EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM fg_upload"); }), 0);
+  EXPECT_TRUE(row_of(whole.id));
+}
+
+// ---- by link ----
+
+TEST_F(UploadsTest, ComeFromALinkByTheSameRules) {
+  net::TestServer server(io_, [this](net::TestServer::Peer& peer) -> awaitable<void> {
+    const std::string request = co_await peer.request();
+    if (request.starts_with("GET /moved")) co_await peer.answer(302, "Location: /cat.png?size=big\r\n", "");
+    else if (request.starts_with("GET /cat.png")) co_await peer.answer(200, "Content-Type: text/html\r\n", picture_);
+    else if (request.starts_with("GET /page")) co_await peer.answer(200, "Content-Type: image/png\r\n", "<html>" + std::string(300, ' '));
+    else if (request.starts_with("GET /inside")) co_await peer.answer(302, "Location: file:///etc/passwd\r\n", "");
+    else co_await peer.answer(404, "", "");
+  });
+  const auto taken = wait(uploads_->import_url("ann", Purpose::upload, server.url("/cat.png?size=big")));
+  ASSERT_TRUE(taken) << taken.error().code();
+  EXPECT_EQ(taken->row.filename, "cat.png");
+  EXPECT_TRUE(row_of(taken->row.id));
+  EXPECT_TRUE(wait(uploads_->import_url("ann", Purpose::upload, server.url("/moved"))));
+  const auto type = [&](std::string_view path) {
+    const auto refused = wait(uploads_->import_url("ann", Purpose::upload, server.url(path)));
+    if (refused) return std::string("taken");
+    return refused.error().fields().empty() ? refused.error().code() : refused.error().fields()[0].type;
+  };
+  EXPECT_EQ(type("/page"), "unsupported_image");
+  EXPECT_EQ(type("/none"), "url_status");
+  EXPECT_EQ(type("/inside"), "url_unreachable");
+}
+
+TEST_F(UploadsTest, ComeFromNoPrivateAddress) {
+  client_ = net::make_http_client(io_, {});
+  uploads_ = std::make_unique<Uploads>(options_of_uploads_, *files_, *database_, clock_, *client_, io_.get_executor());
+  const auto refused = wait(uploads_->import_url("ann", Purpose::upload, "http://localhost:8080/x.png"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fields()[0].type, "url_address");
+}
+
+TEST_F(UploadsTest, ComeInsideARequest) {
+  const auto taken = wait(uploads_->import_bytes("ann", Purpose::media_upload, "pasted", fixture("sound.mp3")));
+  ASSERT_TRUE(taken) << taken.error().code();
+  EXPECT_EQ(taken->row.filename, "pasted.mp3");
+  EXPECT_EQ(wait(uploads_->import_bytes("ann", Purpose::upload, "pasted", fixture("sound.mp3"))).error().code(), "unsupported_image");
+}
+
+// ---- by way of the store ----
+
+// A store in memory: objects by key, and requests that anybody may "make" by calling put_by_client.
+class MemoryStore final : public Store {
+ public:
+  std::map<std::string, std::string> objects;
+
+  void put_by_client(const SignedRequest& request, std::string bytes) { objects[request.url] = std::move(bytes); }
+  std::string_view kind() const override { return "memory"; }
+  std::string description() const override { return "memory"; }
+  awaitable<Result<ObjectFacts>> put(Put) override { co_return missing(); }
+  awaitable<Result<ObjectFacts>> get(std::string key, std::optional<Range>, Sink sink) override {
+    const auto found = objects.find(key);
+    if (found == objects.end()) co_return missing();
+    const std::string& bytes = found->second;
+    for (std::size_t at = 0; at < bytes.size(); at += 100)
+      if (!sink(std::string_view(bytes).substr(at, 100))) co_return fail(Errc::unavailable, "stopped", {"Stopped.", "已停止。"});
+    co_return ObjectFacts{.size = bytes.size()};
+  }
+  awaitable<Result<ObjectFacts>> head(std::string key) override {
+    const auto found = objects.find(key);
+    if (found == objects.end()) co_return missing();
+    co_return ObjectFacts{.size = found->second.size()};
+  }
+  awaitable<Result<void>> remove(std::string key) override {
+    objects.erase(key);
+    co_return Result<void>();
+  }
+  awaitable<Result<Listing>> list(std::string, std::string, int) override { co_return Listing(); }
+  awaitable<Result<int>> sweep_uploads(std::string, Millis) override { co_return 0; }
+  Result<SignedRequest> presigned_get(std::string_view, const LinkOptions&) const override { return missing(); }
+  Result<SignedRequest> presigned_put(std::string_view key, std::string_view type, std::uint64_t length, Millis) const override {
+    return SignedRequest{"PUT", std::string(key), {{"Content-Type", std::string(type)}, {"Content-Length", std::to_string(length)}}, 1};
+  }
+  std::string local_path(std::string_view) const override { return ""; }
+  awaitable<ConnectionReport> test() override { co_return ConnectionReport(); }
+
+ private:
+  static std::unexpected<Error> missing() { return fail(Errc::not_found, "object_missing", {"No such object.", "对象不存在。"}); }
+};
+
+class DirectUploads : public UploadsTest {
+ protected:
+  DirectUploads() {
+    options_of_uploads_.store = [this] { return store_; };
+    start();
+  }
+  DirectUpload begun(std::uint64_t length) {
+    auto direct = wait(uploads_->begin_direct("ann", Purpose::upload, "photo.png", length, "image/png"));
+    if (!direct) throw std::runtime_error(direct.error().code());
+    return *direct;
+  }
+  std::string complete(const DirectUpload& direct, const std::string& sha256 = "") {
+    const auto kept = wait(uploads_->complete_direct(direct.upload.id, "ann", sha256));
+    return kept ? "taken" : kept.error().code();
+  }
+  std::shared_ptr<MemoryStore> store_ = std::make_shared<MemoryStore>();
+};
+
+TEST_F(UploadsTest, GoStraightToNoLocalDisk) {
+  EXPECT_EQ(wait(uploads_->begin_direct("ann", Purpose::upload, "", 100, "image/png")).error().code(), "direct_upload_unsupported");
+}
+
+TEST_F(DirectUploads, BecomeAFileOnceTheirBytesAreThere) {
+  const DirectUpload direct = begun(picture_.size());
+  EXPECT_EQ(direct.request.headers[1].second, std::to_string(picture_.size()));
+  EXPECT_EQ(complete(direct), "upload_incomplete");
+  store_->put_by_client(direct.request, picture_ + "x");
+  EXPECT_EQ(complete(direct), "upload_incomplete") << "not the announced length";
+  store_->put_by_client(direct.request, picture_);
+  EXPECT_EQ(complete(direct, std::string(64, '0')), "checksum_mismatch");
+  EXPECT_EQ(complete(direct, crypto::sha256_hex(picture_)), "taken");
+  EXPECT_EQ(complete(direct), "taken") << "told again to who asks again";
+  EXPECT_EQ(row_of(direct.upload.id)->filename, "photo.png");
+  EXPECT_TRUE(store_->objects.empty());
+  EXPECT_EQ(wait(uploads_->complete_direct(direct.upload.id, "bob", "")).error().code(), "upload_not_found");
+}
+
+TEST_F(DirectUploads, AreJudgedAsEveryUpload) {
+  const DirectUpload direct = begun(500);
+  store_->put_by_client(direct.request, "<html>" + std::string(494, ' '));
+  EXPECT_EQ(complete(direct), "unsupported_image");
+  EXPECT_TRUE(store_->objects.empty());
+  EXPECT_EQ(complete(direct), "upload_not_found");
+  EXPECT_EQ(wait(uploads_->begin_direct("ann", Purpose::upload, "", options_.upload_limit + 1, "image/png")).error().code(), "file_too_large");
+}
+
+TEST_F(DirectUploads, LeaveNothingInTheStoreWhenTheirTimeIsOver) {
+  const DirectUpload direct = begun(picture_.size());
+  store_->put_by_client(direct.request, picture_);
+  clock_.now = direct.upload.expires_at;
+  wait([](Uploads& uploads) -> awaitable<int> {
+    co_await uploads.forget_expired();
+    co_return 0;
+  }(*uploads_));
+  EXPECT_TRUE(store_->objects.empty());
+}
+
+}  // namespace
+}  // namespace fluxgate::files
