@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 
 #include <fmt/format.h>
+
+#include "base/log.h"
 
 namespace fluxgate::app {
 namespace {
@@ -55,21 +58,80 @@ Result<std::string> with_schema(std::string url) {
   return url + (url.contains('?') ? "&" : "?") + "options=-csearch_path%3D" + schema;
 }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+Error which_file(const std::string& relative, const std::string& absolute) {
+  return misconfigured(
+      {fmt::format("Both {} and {} exist. With three slashes the URL means the first; write sqlite:///{} (four slashes) for the second, or "
+                   "sqlite:///./{} for the first.", relative, absolute, absolute, relative),
+       fmt::format("{} 与 {} 都存在。三个斜杠表示前者；若指后者请写 sqlite:///{}（四个斜杠），若指前者请写 sqlite:///./{}。", relative, absolute,
+                   absolute, relative)});
+}
+
+// "sqlite:///app/backend/data/webui.db", as the original's compose file has it, is a relative path, though the volume
+// is at the absolute one. The one that exists is meant; of files that are still to be made, the one whose folder does.
+Result<std::string> relative_or_absolute(const std::string& relative) {
+  const std::string absolute = "/" + relative;
+  const auto folder = [](const std::string& path) { return std::filesystem::path(path).parent_path(); };
+  const bool here = is_there(relative), there = is_there(absolute);
+  if (here && there) return fail(which_file(relative, absolute));
+  const bool no_folder_here = !folder(relative).empty() && !is_there(folder(relative));
+  const bool means_absolute = !here && (there || (no_folder_here && folder(absolute) != "/" && is_there(folder(absolute))));
+  if (means_absolute) {
+    log::warn("the database is {}: with three slashes the URL means {}, which does not exist. Write sqlite:///{} (four slashes)", absolute,
+              relative, absolute);
+    return "sqlite:///" + absolute;
+  }
+  if (!here && no_folder_here)
+    return fail(misconfigured(
+        {fmt::format("With three slashes the URL means the relative path {}, whose folder does not exist. Write sqlite:///{} (four slashes) "
+                     "for the absolute path, or make the folder.", relative, absolute),
+         fmt::format("三个斜杠表示相对路径 {}，其目录不存在。若指绝对路径请写 sqlite:///{}（四个斜杠），或先创建该目录。", relative, absolute)}));
+  return "sqlite:///" + relative;
+}
+
+// SQLAlchemy's spellings: "sqlite+pysqlite:///…", and options after "?" that mean nothing here.
+Result<std::string> as_sqlalchemy_means(std::string url) {
+  if (url.starts_with("sqlite+sqlcipher"))
+    return fail(misconfigured({"Databases encrypted with SQLCipher cannot be opened. Export it to a plain SQLite file first (sqlcipher_export).",
+                               "不支持 SQLCipher 加密的数据库，请先导出为普通 SQLite 文件（sqlcipher_export）。"}));
+  if (const auto colon = url.find("://"); url.starts_with("sqlite+") && colon != std::string::npos) url = "sqlite" + url.substr(colon);
+  constexpr std::string_view kFile = "sqlite:///";
+  if (!url.starts_with(kFile)) return with_schema(std::move(url));
+  const std::string path = url.substr(kFile.size(), url.find('?') - kFile.size());
+  if (path.empty()) return fail(misconfigured({"DATABASE_URL names no file: write sqlite:////data/webui.db.", "DATABASE_URL 未指定文件，应形如 sqlite:////data/webui.db。"}));
+  if (path.starts_with('/') || path.starts_with("./") || path.starts_with("../")) return std::string(kFile) + path;
+  return relative_or_absolute(path);
+}
+
+// Where the original would have found it: it renamed the file of its oldest versions.
+Result<std::string> default_file(const std::string& data_dir) {
+  const std::string file = data_dir + "/webui.db", oldest = data_dir + "/ollama.db";
+  if (!is_there(file) && is_there(oldest))
+    return fail(misconfigured({fmt::format("There is no {}, but an {} of the oldest versions. Rename it to webui.db, or name another database "
+                                           "with --database-url.", file, oldest),
+                               fmt::format("没有 {}，但存在旧版本的 {}。请将其改名为 webui.db，或用 --database-url 指定其他数据库。", file, oldest)}));
+  return "sqlite:///" + file;
+}
+
 }  // namespace
 
 Result<std::string> database_url(const Config& config) {
-  if (!config.database_url.empty() && config.database_url != variable("DATABASE_URL")) return with_schema(config.database_url);
+  if (!config.database_url.empty() && config.database_url != variable("DATABASE_URL")) return as_sqlalchemy_means(config.database_url);
   const Parts parts = parts_given();
   if (!parts.url.empty() && !config.database_url.empty() && parts.url != config.database_url)
     return fail(misconfigured({"DATABASE_URL and the parts DATABASE_TYPE, DATABASE_HOST … name different databases. Unset one of them.",
                                "DATABASE_URL 与 DATABASE_TYPE、DATABASE_HOST 等变量指向不同的数据库，请只保留一种。"}));
-  if (!config.database_url.empty()) return with_schema(config.database_url);
+  if (!config.database_url.empty()) return as_sqlalchemy_means(config.database_url);
   // Open WebUI ignores them then, and would make a new file without a word.
   if (!parts.missing.empty())
     return fail(misconfigured({fmt::format("Of the variables that describe the database these are not set: {}. Set them, or DATABASE_URL alone.", parts.missing),
                                fmt::format("数据库变量未设置完整，缺少：{}。请补全，或只设置 DATABASE_URL。", parts.missing)}));
   if (!parts.url.empty()) return with_schema(parts.url);
-  return "sqlite:///" + config.data_dir + "/webui.db";
+  return default_file(config.data_dir);
 }
 
 }  // namespace fluxgate::app

@@ -5,49 +5,100 @@
 #include <fmt/format.h>
 
 #include "app/database_url.h"
+#include "app/repair.h"
 #include "base/log.h"
 #include "db/schema.h"
 
 namespace fluxgate::app {
 namespace {
 
-enum class Place { empty, ours, others };
+Result<void> make_data_folder(const Config& config) {
+  std::error_code made;
+  std::filesystem::create_directories(config.data_dir, made);
+  if (!made) return {};
+  return fail(Errc::internal, "data_dir",
+              {fmt::format("The data folder {} cannot be made: {}. Name another with --data-dir.", config.data_dir, made.message()),
+               fmt::format("无法创建数据目录 {}：{}。请用 --data-dir 指定其他目录。", config.data_dir, made.message())});
+}
 
-Place look(db::Tx& tx) {
-  auto tables = tx.dialect() == db::Dialect::sqlite
-                    ? tx.number("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-                    : tx.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()");
-  if (tables == 0) return Place::empty;
-  auto ours = tx.dialect() == db::Dialect::sqlite
-                  ? tx.number("SELECT COUNT(*) FROM sqlite_master WHERE name = 'fg_migration'")
-                  : tx.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'fg_migration'");
-  return ours != 0 ? Place::ours : Place::others;
+std::unexpected<Error> refused(const db::Plan& plan) {
+  constexpr std::size_t kShown = 5;
+  Text what;
+  for (std::size_t i = 0; i < std::min(plan.lines.size(), kShown); ++i) {
+    what.en += fmt::format("\n{}", describe(plan.lines[i], Language::en));
+    what.zh += fmt::format("\n{}", describe(plan.lines[i], Language::zh));
+  }
+  if (plan.lines.size() > kShown) {
+    what.en += fmt::format("\n  and {} more: fluxgate db check", plan.lines.size() - kShown);
+    what.zh += fmt::format("\n  另有 {} 项，详见 fluxgate db check", plan.lines.size() - kShown);
+  }
+  if (plan.state == db::State::newer) return fail(Errc::internal, "database_newer", plan.lines.front().text);
+  return fail(Errc::internal, "needs_repair",
+              {fmt::format("This database needs repair. Stop the program that uses it, then run `fluxgate db repair` or serve with "
+                           "--repair: it makes a backup first. Nothing was changed.{}", what.en),
+               fmt::format("该数据库需要修复。请停止使用它的程序，然后运行 `fluxgate db repair` 或以 --repair 启动（会先备份）。未做任何更改。{}",
+                           what.zh)});
+}
+
+Result<void> repair_now(const Config& config, const std::string& url) {
+  RepairWishes wishes;
+  wishes.go_on = [](const db::Plan& plan) {
+    for (const auto& line : plan.lines) log::info("repair, planned: {}: {}", line.table, line.text.en);
+    return true;
+  };
+  FLUX_TRY(done, repair_database(config, url, wishes));
+  if (!done.plan.possible()) return refused(done.plan);
+  if (done.backup) log::info("repair: the backup is {}", done.backup->place);
+  for (const auto& line : done.report) log::info("repair, done: {}: {}", line.table, line.text.en);
+  if (!done.scrubbed) log::warn("repair: VACUUM failed, so deleted secrets may still lie in the file; run it when there is room");
+  return {};
+}
+
+// Refuses what is not ready, repairs it, or finds that it needs no more than setting up.
+Result<void> settle(const Config& config, const std::string& url, const db::Plan& plan) {
+  if (plan.state == db::State::newer) return refused(plan);
+  if (plan.state != db::State::needs_repair) return {};
+  if (!config.repair) return refused(plan);
+  return repair_now(config, url);
+}
+
+void set_up(db::Database& database, const db::Plan& plan) {
+  if (plan.state == db::State::ready) return;
+  if (plan.state == db::State::outdated)
+    log::info("the database's schema is brought from version {} to {}", plan.version, db::kSchemaVersion);
+  database.write_now([now = system_clock().now_ms()](db::Tx& tx) { db::create_missing(tx, now); });
+}
+
+Result<Workspace> open_place(const Config& config, const std::string& url, db::OpenOptions options) {
+  Workspace workspace;
+  db::Plan plan;
+  const auto look = [&](db::Tx& tx) { plan = db::make_plan(tx, {.data_dir = config.data_dir}); };
+  // A file is looked at before it is opened for writing, which alone changes bytes of one that is not ours. A server
+  // may be just starting; opening it waits for that.
+  if (const bool file = url.starts_with("sqlite:///"); file) {
+    auto care = db::care_for(url);
+    if (care->exists()) care->read(look);
+    FLUX_CHECK(settle(config, url, plan));
+    workspace.database = db::open(url, options);
+  } else {
+    workspace.database = db::open(url, options);
+    workspace.database->read_now(look);
+    FLUX_CHECK(settle(config, url, plan));
+  }
+  set_up(*workspace.database, plan);
+  return workspace;
 }
 
 }  // namespace
 
 Result<Workspace> open_workspace(const Config& config, Access access) {
-  std::error_code made;
-  std::filesystem::create_directories(config.data_dir, made);
-  if (made)
-    return fail(Errc::internal, "data_dir",
-                {fmt::format("The data folder {} cannot be made: {}. Name another with --data-dir.", config.data_dir, made.message()),
-                 fmt::format("无法创建数据目录 {}：{}。请用 --data-dir 指定其他目录。", config.data_dir, made.message())});
+  FLUX_CHECK(make_data_folder(config));
   FLUX_TRY(url, database_url(config));
-  Workspace workspace;
   try {
-    workspace.database =
-        db::open(url, {.exclusive_server = access == Access::serve, .connections = config.database_connections});
-    Place place = workspace.database->read_now([](db::Tx& tx) { return look(tx); });
-    if (place == Place::others && !config.repair)
-      return fail(Errc::internal, "needs_repair",
-                  {"This database was not made by Fluxgate. Stop the program that uses it, make a copy, then serve with --repair.",
-                   "该数据库不是由 Fluxgate 创建的。请先停止使用它的程序并备份，然后以 --repair 启动。"});
-    workspace.database->write_now([now = system_clock().now_ms()](db::Tx& tx) { db::create_missing(tx, now); });
+    return open_place(config, url, {.exclusive_server = access == Access::serve, .connections = config.database_connections});
   } catch (const db::Failure& failure) {
-    return fail(Errc::internal, "database", {failure.what(), failure.what()});
+    return fail(database_error(failure));
   }
-  return workspace;
 }
 
 }  // namespace fluxgate::app

@@ -19,7 +19,8 @@ enum class Access {
   tool,   // beside a running server; sets up an empty place
 };
 
-// Refuses (with the remedy) a database that is neither empty nor ours, unless config.repair.
+// Sets up an empty place and brings an earlier version of ours up to date. What needs repair (db/repair.h) is repaired
+// with config.repair, else refused with the remedy and without having changed a byte.
 Result<Workspace> open_workspace(const Config& config, Access access);
 
 }  // namespace fluxgate::app

@@ -61,13 +61,44 @@ bool has_index(Tx& tx, std::string_view index) {
                    {index}) != 0;
 }
 
-std::string view_sql(Tx& tx, std::string_view view) {
-  return tx.first(is_sqlite(tx) ? "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = $1 COLLATE NOCASE"
-                                : "SELECT COALESCE(obj_description(c.oid, 'pg_class'), '') FROM pg_class c "
-                                  "JOIN pg_namespace n ON n.oid = c.relnamespace "
-                                  "WHERE n.nspname = current_schema() AND c.relkind = 'v' AND c.relname = $1",
-                  {view}, [](const Row& row) { return row.str(0); })
-      .value_or("");
+bool Found::has(const std::string& table, std::string_view column) const {
+  auto found = tables.find(table);
+  return found != tables.end() && std::ranges::any_of(found->second, [&](const FoundColumn& c) { return c.name == column; });
+}
+
+namespace {
+
+// Not of views: SQLite refuses to list those of one that lost its table.
+constexpr std::string_view kSqliteColumns =
+    "SELECT m.type, m.name, c.name, c.type, c.\"notnull\" FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+    "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY m.name, c.cid";
+constexpr std::string_view kPostgresqlColumns =
+    "SELECT CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END, c.relname, a.attname, "
+    "format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 1 ELSE 0 END "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+    "WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'f', 'v', 'm') ORDER BY c.relname, a.attnum";
+constexpr std::string_view kSqliteViews = "SELECT name, sql FROM sqlite_master WHERE type = 'view'";
+constexpr std::string_view kPostgresqlViews =
+    "SELECT c.relname, COALESCE(obj_description(c.oid, 'pg_class'), '') FROM pg_class c "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind = 'v'";
+constexpr std::string_view kSqliteIndexes = "SELECT name FROM sqlite_master WHERE type = 'index'";
+constexpr std::string_view kPostgresqlIndexes = "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()";
+
+}  // namespace
+
+Found look(Tx& tx) {
+  const bool sqlite = is_sqlite(tx);
+  Found found;
+  tx.each(sqlite ? kSqliteViews : kPostgresqlViews, {}, [&](const Row& row) { found.views[row.str(0)] = row.str(1); });
+  tx.each(sqlite ? kSqliteColumns : kPostgresqlColumns, {}, [&](const Row& row) {
+    auto& columns = row.text(0) == "view" ? found.view_columns[row.str(1)] : found.tables[row.str(1)];
+    if (!row.is_null(2)) columns.push_back({row.str(2), upper(row.str(3)), row.flag(4)});
+  });
+  tx.each(sqlite ? kSqliteIndexes : kPostgresqlIndexes, {}, [&](const Row& row) { found.indexes.insert(row.str(0)); });
+  if (found.has("alembic_version", "version_num"))
+    found.upstream_revisions = tx.all("SELECT version_num FROM alembic_version", {}, [](const Row& row) { return row.str(0); });
+  return found;
 }
 
 }  // namespace fluxgate::db

@@ -2,7 +2,8 @@
 // PostgreSQL only the current schema is looked at.
 #pragma once
 
-#include <optional>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,10 +27,22 @@ std::vector<FoundColumn> columns_of(Tx& tx, std::string_view table);
 // Sorted by name.
 std::vector<std::string> table_names(Tx& tx);
 bool has_index(Tx& tx, std::string_view index);
-// The text a view was made from, as the engine keeps it; "" when there is no such view.
-std::string view_sql(Tx& tx, std::string_view view);
+
+// Everything at once, for comparing.
+struct Found {
+  std::map<std::string, std::vector<FoundColumn>> tables;
+  std::map<std::string, std::string> views;  // to the text it was made from (SQLite) or its comment (PostgreSQL)
+  std::map<std::string, std::vector<FoundColumn>> view_columns;  // PostgreSQL only
+  std::set<std::string> indexes;
+  std::vector<std::string> upstream_revisions;  // of alembic_version
+
+  bool has(const std::string& table) const { return tables.contains(table); }
+  bool has(const std::string& table, std::string_view column) const;
+};
+Found look(Tx& tx);
 
 // "name" in quotes that both engines take.
 std::string quoted(std::string_view name);
+inline std::string quoted(const std::string& name) { return quoted(std::string_view(name)); }  // not std::quoted
 
 }  // namespace fluxgate::db

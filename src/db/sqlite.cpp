@@ -6,12 +6,9 @@
 #include <filesystem>
 #include <thread>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include "base/log.h"
 #include "db/sqlite_connection.h"
+#include "db/sqlite_lock.h"
 #include "db/write_group.h"
 
 namespace fluxgate::db {
@@ -29,26 +26,6 @@ constexpr std::int64_t kCheckpointPages = 4 * 1024 * 1024 / kPageBytes;
 // At this length the writer folds the log back itself: its callers wait a moment instead of the disk filling.
 constexpr std::int64_t kForcedPages = 48 * 1024 * 1024 / kPageBytes;
 constexpr std::int64_t kAlertPages = 64 * 1024 * 1024 / kPageBytes;
-
-// Holds DATA_DIR/webui.db.lock for the life of a server.
-class ServerLock {
- public:
-  explicit ServerLock(const std::string& path) {
-    file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file_ < 0) throw Failure("cannot write the lock file " + path + ": check that the data folder exists and is writable");
-    if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-      ::close(file_);
-      throw Failure("another fluxgate serves this database (" + path +
-                    " is locked). Stop it, or use PostgreSQL to run several nodes.");
-    }
-  }
-  ~ServerLock() { ::close(file_); }
-  ServerLock(const ServerLock&) = delete;
-  ServerLock& operator=(const ServerLock&) = delete;
-
- private:
-  int file_ = -1;
-};
 
 class SqliteDatabase final : public Database {
  public:

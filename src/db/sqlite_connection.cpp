@@ -48,7 +48,7 @@ SqliteConnection::SqliteConnection(const std::string& path, Mode mode) {
   int code = sqlite3_open_v2(path.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   connection_.reset(opened);
   if (code != SQLITE_OK)
-    throw Failure(fmt::format("cannot open the database {}: {}", path, opened ? sqlite3_errmsg(opened) : "out of memory"));
+    throw SqliteFailure(code, fmt::format("cannot open the database {}: {}", path, opened ? sqlite3_errmsg(opened) : "out of memory"));
   sqlite3_extended_result_codes(opened, 1);
   sqlite3_busy_timeout(opened, 5000);
 }
@@ -128,7 +128,7 @@ void SqliteConnection::do_query(std::string_view sql, std::span<const Param> par
 }
 
 void SqliteConnection::fail(std::string_view sql) {
-  throw Failure(fmt::format("{} in: {}", sqlite3_errmsg(connection_.get()), sql));
+  throw SqliteFailure(sqlite3_extended_errcode(connection_.get()), fmt::format("{} in: {}", sqlite3_errmsg(connection_.get()), sql));
 }
 
 }  // namespace fluxgate::db

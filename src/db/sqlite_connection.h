@@ -18,6 +18,16 @@ struct ConnectionDeleter {
   void operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
 };
 
+// What SQLite answered, as an extended result code.
+class SqliteFailure : public Failure {
+ public:
+  SqliteFailure(int code, const std::string& message) : Failure(message), code_(code) {}
+  int code() const { return code_; }
+
+ private:
+  int code_;
+};
+
 class SqliteConnection final : public Tx {
  public:
   enum class Mode { read_write, read_only };

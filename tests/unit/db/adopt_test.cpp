@@ -383,6 +383,7 @@ TEST_P(Adopted, ATableThatComesBackIsTakenOverAgain) {
   OldDatabase old(GetParam(), test::seed_variant("C"));
   old.take_over();
   old.run(std::vector<std::string>{
+      "DROP VIEW mj_tasks",
       "CREATE TABLE mj_tasks (id VARCHAR(50) PRIMARY KEY, user_id VARCHAR(50), action VARCHAR(50), status VARCHAR(50), prompt TEXT)",
       "INSERT INTO mj_tasks VALUES ('1755600000000001', 'u', 'IMAGINE', 'SUCCESS', 'the same')",
       "INSERT INTO mj_tasks VALUES ('1755600000000077', 'u', 'IMAGINE', 'FAILURE', 'another')"});

@@ -1,0 +1,55 @@
+#include "app/repair.h"
+
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "identity/secrets.h"
+
+namespace fluxgate::app {
+
+Error database_error(const db::Failure& failure) {
+  if (const auto* care = dynamic_cast<const db::CareFailure*>(&failure)) return Error(Errc::internal, "database", care->text());
+  return Error(Errc::internal, "database", {failure.what(), failure.what()});
+}
+
+Result<db::Repaired> repair_database(const Config& config, const std::string& url, const RepairWishes& wishes) {
+  std::unique_ptr<crypto::Sealer> sealer;
+  std::optional<Error> no_key;
+  db::adopt::Options options;
+  options.now = system_clock().now_ms();
+  options.data_dir = config.data_dir;
+  options.give_back = wishes.give_back;
+  // `options` is read again after this, by the change itself.
+  const auto go_on = [&](const db::Plan& plan) {
+    if (!wishes.go_on(plan)) return false;
+    if (!plan.adopts || !plan.possible()) return true;
+    auto key = identity::master_key(config.master_key, config.data_dir);
+    if (!key) {
+      no_key = key.error();
+      return false;
+    }
+    sealer = std::make_unique<crypto::Sealer>(*key);
+    options.sealer = sealer.get();
+    return true;
+  };
+  try {
+    auto repaired = db::repair(*db::care_for(url), options, go_on);
+    if (no_key) return fail(*no_key);
+    return repaired;
+  } catch (const db::Failure& failure) {
+    return fail(database_error(failure));
+  }
+}
+
+std::string describe(const db::adopt::Line& line, Language language) {
+  std::string rows;
+  if (line.rows_in != 0 || line.rows_out != 0)
+    rows = language == Language::zh ? fmt::format("（{} 行 → {} 行）", line.rows_in, line.rows_out)
+                                    : fmt::format(" ({} → {} rows)", line.rows_in, line.rows_out);
+  const std::string_view mark = line.level == db::adopt::Level::error ? "✗" : line.level == db::adopt::Level::warning ? "!" : "·";
+  return fmt::format("  {} {:<24} {}{}", mark, line.table.empty() ? "-" : line.table, line.text.in(language), rows);
+}
+
+}  // namespace fluxgate::app

@@ -1,0 +1,27 @@
+// Repair with what the installation has: its data folder, its master key. For `fluxgate db repair` and
+// `serve --repair`.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "app/config.h"
+#include "base/result.h"
+#include "db/repair.h"
+
+namespace fluxgate::app {
+
+// A database::Failure or db::CareFailure as an Error in both languages.
+Error database_error(const db::Failure& failure);
+
+struct RepairWishes {
+  bool give_back = false;  // credits of unfinished tasks of the old platform
+  std::function<bool(const db::Plan&)> go_on;
+};
+// The master key is made when there is none, but only if keys of an old database are to be sealed.
+Result<db::Repaired> repair_database(const Config& config, const std::string& url, const RepairWishes& wishes);
+
+// "  table            sentence (12 → 12 rows)"
+std::string describe(const db::adopt::Line& line, Language language);
+
+}  // namespace fluxgate::app

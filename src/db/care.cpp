@@ -1,0 +1,23 @@
+#include "db/care.h"
+
+#include "base/clock.h"
+#include "db/postgresql_care.h"
+#include "db/postgresql_target.h"
+#include "db/sqlite_care.h"
+
+namespace fluxgate::db {
+
+std::unique_ptr<Care> care_for(const std::string& url) {
+  constexpr std::string_view kScheme = "sqlite:///";
+  if (url.starts_with(kScheme)) return sqlite_care(url.substr(kScheme.size()));
+  if (is_postgres_url(url)) return postgresql_care(url);
+  throw Failure("DATABASE_URL must start with sqlite:/// or postgresql://, received: " + url.substr(0, url.find(':')) + ":…");
+}
+
+// "2026-11-26T11:25:30.123456" → "20261126-112530"
+std::string stamp(Millis now) {
+  const std::string iso = iso8601(now);
+  return iso.substr(0, 4) + iso.substr(5, 2) + iso.substr(8, 2) + "-" + iso.substr(11, 2) + iso.substr(14, 2) + iso.substr(17, 2);
+}
+
+}  // namespace fluxgate::db

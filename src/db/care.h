@@ -1,0 +1,64 @@
+// The database as something to look after, not to serve from: looking without touching, backups, one big change,
+// putting a backup back. For `fluxgate db …` and for the start of a server. One thread; blocking.
+//
+// Everything throws CareFailure with a sentence in both languages that says what to do. After a failure the database
+// is what it was: on SQLite byte for byte.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "db/database.h"
+
+namespace fluxgate::db {
+
+class CareFailure : public Failure {
+ public:
+  explicit CareFailure(Text text) : Failure(text.en), text_(std::move(text)) {}
+  const Text& text() const { return text_; }
+
+ private:
+  Text text_;
+};
+
+struct Backup {
+  std::string place;  // a file, or on PostgreSQL a schema
+  std::int64_t tables = 0;
+};
+
+class Care {
+ public:
+  virtual ~Care() = default;
+  virtual Dialect dialect() const = 0;
+  // "/data/webui.db", "host:5432/name"; never a password.
+  virtual std::string described() const = 0;
+  // False: there is no file yet, or it is empty. A PostgreSQL database always exists.
+  virtual bool exists() = 0;
+
+  // A snapshot; changes no byte of the database.
+  virtual void read(const std::function<void(Tx&)>& closure) = 0;
+  // Reads all of it: not a database, truncated, corrupt.
+  virtual void examine() = 0;
+  // One transaction. On SQLite no server may run; the journal stays as it is, and what is deleted is overwritten.
+  virtual void change(const std::function<void(Tx&)>& closure) = 0;
+  // Empties what was deleted out of the file. After `change`.
+  virtual void scrub() = 0;
+
+  // A consistent copy, also beside a running server. SQLite: all of it, as folder/<name>-<time>.db with mode 0600.
+  // PostgreSQL: the tables named (of this schema; others are ignored), as a schema fluxgate_backup_<time>.
+  virtual Backup backup(const std::string& folder, Millis now, const std::vector<std::string>& tables) = 0;
+  // Puts a backup back. No server may run. Returns where what was there until now is kept.
+  virtual std::string restore(const std::string& backup, Millis now) = 0;
+};
+
+// `url`: as db::open takes it, but for ":memory:". Connects on first use.
+std::unique_ptr<Care> care_for(const std::string& url);
+
+// "20261126-112530", in UTC.
+std::string stamp(Millis now);
+
+}  // namespace fluxgate::db

@@ -1,0 +1,127 @@
+#include "db/repair.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "db/check.h"
+
+namespace fluxgate::db {
+namespace {
+
+using adopt::Level;
+using adopt::Line;
+using adopt::Lines;
+
+Text newer_version(std::int64_t version) {
+  return {fmt::format("A newer Fluxgate wrote this database: its schema is {}, this program knows {}. Use that version or a later one. "
+                      "Nothing was changed.", version, kSchemaVersion),
+          fmt::format("该数据库由更新版本的 Fluxgate 写入：其结构版本为 {}，本程序只支持到 {}。请使用该版本或更新的版本。未做任何更改。", version,
+                      kSchemaVersion)};
+}
+
+// One line for a table, however many of its columns and indexes are missing.
+Lines lines_of(const std::vector<Difference>& differences, const std::set<std::string>& taken_over) {
+  Lines lines;
+  for (const Difference& difference : differences) {
+    const bool mendable = !difference.statements.empty();
+    if (!mendable && taken_over.contains(difference.table)) continue;
+    if (!lines.empty() && mendable && lines.back().table == difference.table && lines.back().level == Level::info) {
+      lines.back().text.en += "; " + difference.text.en;
+      lines.back().text.zh += "；" + difference.text.zh;
+      continue;
+    }
+    lines.push_back({difference.table, difference.text, mendable ? Level::info : Level::warning});
+  }
+  return lines;
+}
+
+// "the table is missing" → "the table was missing"
+std::string in_the_past(std::string text) {
+  constexpr std::string_view kIs = " is ", kWas = " was ";
+  for (auto at = text.find(kIs); at != std::string::npos; at = text.find(kIs, at + kWas.size())) text.replace(at, kIs.size(), kWas);
+  return text;
+}
+
+bool is_empty(const Found& found) { return found.tables.empty() && found.views.empty(); }
+
+}  // namespace
+
+bool Plan::possible() const { return state != State::newer && std::ranges::none_of(lines, [](const Line& line) { return line.level == Level::error; }); }
+
+std::vector<std::string> Plan::touched() const {
+  std::set<std::string> names;
+  for (const Line& line : lines)
+    if (!line.table.empty()) names.insert(line.table);
+  return {names.begin(), names.end()};
+}
+
+Plan make_plan(Tx& tx, const adopt::Options& options) {
+  Plan plan;
+  const Found found = look(tx);
+  if (is_empty(found)) return plan;
+  plan.version = version_of(tx);
+  if (plan.version > kSchemaVersion) {
+    plan.state = State::newer;
+    plan.lines.push_back({"fg_migration", newer_version(plan.version), Level::error});
+    return plan;
+  }
+  plan.adopts = adopt::needed(tx);
+  std::set<std::string> taken_over;
+  if (plan.adopts) plan.lines = adopt::plan(tx, options);
+  for (const Line& line : plan.lines) taken_over.insert(line.table);
+  const auto differences = all_differences(found, tx.dialect());
+  for (Line& line : lines_of(differences, taken_over)) plan.lines.push_back(std::move(line));
+  const bool outdated = plan.version != 0 && plan.version < kSchemaVersion;
+  if (plan.adopts || plan.version == 0) plan.state = State::needs_repair;
+  else if (outdated) plan.state = State::outdated;
+  else if (std::ranges::all_of(plan.lines, [](const Line& line) { return line.level == Level::warning; })) plan.state = State::ready;
+  else plan.state = State::needs_repair;
+  return plan;
+}
+
+Lines run_plan(Tx& tx, const adopt::Options& options) {
+  Lines report;
+  const auto before = all_differences(look(tx), tx.dialect());
+  const bool adopts = adopt::needed(tx);
+  if (adopts) adopt::set_aside(tx, options);
+  create_tables(tx, options.now);
+  if (adopts) report = adopt::carry_over(tx, options);
+  create_views(tx);
+  std::set<std::string> left;
+  for (const Difference& difference : all_differences(look(tx), tx.dialect())) {
+    if (!difference.statements.empty())
+      throw Failure(fmt::format("{} could not be repaired: {}. Nothing was changed.", difference.table, difference.text.en));
+    left.insert(difference.table + difference.text.en);
+  }
+  std::vector<Difference> mended;
+  for (const Difference& difference : before)
+    if (!left.contains(difference.table + difference.text.en) && !difference.statements.empty()) mended.push_back(difference);
+  for (Line& line : lines_of(mended, {})) {
+    line.text = {"mended; " + in_the_past(line.text.en), "已修复：" + line.text.zh};
+    report.push_back(std::move(line));
+  }
+  return report;
+}
+
+Repaired repair(Care& care, const adopt::Options& options, const std::function<bool(const Plan&)>& go_on) {
+  Repaired done;
+  if (care.exists()) {
+    care.examine();
+    care.read([&](Tx& tx) { done.plan = make_plan(tx, options); });
+  }
+  if (done.plan.state == State::newer) throw CareFailure(newer_version(done.plan.version));
+  if (done.plan.state == State::ready || !go_on(done.plan) || !done.plan.possible()) return done;
+  if (done.plan.state != State::empty) done.backup = care.backup(options.data_dir + "/backups", options.now, done.plan.touched());
+  care.change([&](Tx& tx) { done.report = run_plan(tx, options); });
+  if (!done.plan.adopts) return done;
+  try {
+    care.scrub();
+  } catch (const Failure&) {
+    done.scrubbed = false;  // the change stands; the file only still holds what was deleted from it
+  }
+  return done;
+}
+
+}  // namespace fluxgate::db

@@ -1,0 +1,271 @@
+#include "db/sqlite_care.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "db/sqlite_connection.h"
+#include "db/sqlite_lock.h"
+
+namespace fluxgate::db {
+namespace {
+
+namespace fs = std::filesystem;
+using Mode = SqliteConnection::Mode;
+
+// What SQLite's codes mean for the operator.
+Text explained(int code, const std::string& path, std::string_view sqlite_says) {
+  switch (code & 0xff) {
+    case SQLITE_NOTADB:
+      return {fmt::format("{} is not a SQLite database, or it is encrypted (SQLCipher). Nothing was changed.", path),
+              fmt::format("{} 不是 SQLite 数据库，或已加密（SQLCipher）。未做任何更改。", path)};
+    case SQLITE_CORRUPT:
+      return {fmt::format("{} is damaged ({}). Nothing was changed. Put a backup back: fluxgate db restore FILE", path, sqlite_says),
+              fmt::format("{} 已损坏（{}）。未做任何更改。请恢复备份：fluxgate db restore FILE", path, sqlite_says)};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {fmt::format("{} is locked by another program. Stop the program that uses it, then try again. Nothing was changed.", path),
+              fmt::format("{} 正被其他程序锁定。请停止使用它的程序后重试。未做任何更改。", path)};
+    case SQLITE_FULL:
+      return {fmt::format("The disk of {} is full. Nothing was changed.", path), fmt::format("{} 所在磁盘已满。未做任何更改。", path)};
+    case SQLITE_IOERR:
+      return {fmt::format("{} cannot be read or written ({}): the disk is full, limited or failing. Nothing was changed.", path, sqlite_says),
+              fmt::format("{} 无法读写（{}）：磁盘已满、受限或出现故障。未做任何更改。", path, sqlite_says)};
+    case SQLITE_READONLY:
+      if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)
+        return {fmt::format("{0} was left in the middle of a write by a crash. Let SQLite finish first: sqlite3 {0} \"PRAGMA integrity_check\". "
+                            "Nothing was changed.", path),
+                fmt::format("{0} 因崩溃停在写入中途。请先让 SQLite 完成恢复：sqlite3 {0} \"PRAGMA integrity_check\"。未做任何更改。", path)};
+      return {fmt::format("{} may not be written: give the file and its folder to the user fluxgate runs as. "
+                          "Nothing was changed.", path),
+              fmt::format("{} 不可写：请将文件及其目录授权给运行 fluxgate 的用户。未做任何更改。", path)};
+    case SQLITE_CANTOPEN:
+      return {fmt::format("{} cannot be opened: check that it and its folder exist and may be read and written.", path),
+              fmt::format("无法打开 {}：请检查文件及其目录是否存在、可读写。", path)};
+    default:
+      return {fmt::format("{}: {}. Nothing was changed.", path, sqlite_says), fmt::format("{}：{}。未做任何更改。", path, sqlite_says)};
+  }
+}
+
+[[noreturn]] void fail_with(int code, const std::string& path, const char* says) { throw CareFailure(explained(code, path, says)); }
+
+[[noreturn]] void system_failure(const std::string& path, int error) {
+  const std::string why = std::strerror(error);
+  throw CareFailure({fmt::format("{} cannot be written: {}. Nothing was changed.", path, why),
+                     fmt::format("无法写入 {}：{}。未做任何更改。", path, why)});
+}
+
+template <class F>
+auto explaining(const std::string& path, F&& f) {
+  try {
+    return f();
+  } catch (const CareFailure&) {
+    throw;
+  } catch (const SqliteFailure& failure) {
+    throw CareFailure(explained(failure.code(), path, sqlite3_errstr(failure.code())));
+  }
+}
+
+void run(SqliteConnection& connection, std::string_view sql) {
+  static_cast<Tx&>(connection).each(sql, {}, [](const Row&) {});
+}
+
+void sync_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int error = file < 0 || ::fsync(file) != 0 ? errno : 0;
+  if (file >= 0) ::close(file);
+  if (error != 0) system_failure(path, error);
+}
+
+// A file that only its owner may read, gone again unless `keep` was called.
+class NewFile {
+ public:
+  explicit NewFile(std::string path) : path_(std::move(path)) {
+    const int file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) system_failure(path_, errno);
+    ::close(file);
+  }
+  ~NewFile() {
+    std::error_code ignored;
+    if (!kept_) fs::remove(path_, ignored);
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  const std::string& path() const { return path_; }
+  void keep_as(const std::string& name) {
+    sync_file(path_);
+    if (::rename(path_.c_str(), name.c_str()) != 0) system_failure(name, errno);
+    kept_ = true;
+    sync_file(fs::path(name).parent_path().string());
+  }
+
+ private:
+  std::string path_;
+  bool kept_ = false;
+};
+
+void check_sound(SqliteConnection& connection, const std::string& path) {
+  static_cast<Tx&>(connection).each("PRAGMA quick_check(1)", {}, [&](const Row& row) {
+    if (row.text(0) != "ok") fail_with(SQLITE_CORRUPT, path, row.str(0).c_str());
+  });
+}
+
+void copy_pages(SqliteConnection& from, SqliteConnection& to, const std::string& from_path, const std::string& to_path) {
+  sqlite3_backup* copying = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
+  if (!copying) fail_with(sqlite3_errcode(to.handle()), to_path, sqlite3_errmsg(to.handle()));
+  const int stepped = sqlite3_backup_step(copying, -1);
+  const int finished = sqlite3_backup_finish(copying);
+  if (finished != SQLITE_OK) fail_with(finished, (finished & 0xff) == SQLITE_FULL ? to_path : from_path, sqlite3_errstr(finished));
+  if (stepped != SQLITE_DONE) fail_with(stepped, from_path, sqlite3_errstr(stepped));
+}
+
+class SqliteCare final : public Care {
+ public:
+  explicit SqliteCare(std::string path) : path_(std::move(path)) {}
+
+  Dialect dialect() const override { return Dialect::sqlite; }
+  std::string described() const override { return path_; }
+  bool exists() override {
+    std::error_code ignored;
+    return fs::exists(path_, ignored) && (!fs::is_regular_file(path_, ignored) || fs::file_size(path_, ignored) > 0);
+  }
+
+  void read(const std::function<void(Tx&)>& closure) override;
+  void examine() override;
+  void change(const std::function<void(Tx&)>& closure) override;
+  void scrub() override;
+  Backup backup(const std::string& folder, Millis now, const std::vector<std::string>& tables) override;
+  std::string restore(const std::string& backup, Millis now) override;
+
+ private:
+  void fold_back_log();
+  std::string set_aside(Millis now);
+
+  const std::string path_;
+};
+
+void SqliteCare::read(const std::function<void(Tx&)>& closure) {
+  explaining(path_, [&] {
+    SqliteConnection connection(path_, Mode::read_only);
+    run(connection, "BEGIN");
+    closure(connection);
+    connection.rollback();
+  });
+}
+
+void SqliteCare::examine() {
+  explaining(path_, [&] {
+    SqliteConnection connection(path_, Mode::read_only);
+    check_sound(connection, path_);
+  });
+}
+
+void SqliteCare::change(const std::function<void(Tx&)>& closure) {
+  explaining(path_, [&] {
+    const ServerLock lock(path_);
+    SqliteConnection connection(path_, Mode::read_write);
+    run(connection, "PRAGMA synchronous = FULL");
+    run(connection, "PRAGMA secure_delete = ON");
+    run(connection, "BEGIN IMMEDIATE");
+    try {
+      closure(connection);
+      run(connection, "COMMIT");
+    } catch (...) {
+      connection.rollback();
+      throw;
+    }
+  });
+}
+
+void SqliteCare::scrub() {
+  explaining(path_, [&] {
+    const ServerLock lock(path_);
+    SqliteConnection connection(path_, Mode::read_write);
+    run(connection, "PRAGMA secure_delete = ON");
+    run(connection, "VACUUM");
+    run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");  // the log has copies, too
+  });
+}
+
+Backup SqliteCare::backup(const std::string& folder, Millis now, const std::vector<std::string>&) {
+  std::error_code failed;
+  fs::create_directories(folder, failed);
+  if (failed) system_failure(folder, failed.value());
+  const std::string name = fmt::format("{}/{}-{}.db", folder, fs::path(path_).stem().string(), stamp(now));
+  std::string free = name;
+  for (int i = 2; fs::exists(free, failed); ++i) free = fmt::format("{}-{}.db", name.substr(0, name.size() - 3), i);
+  return explaining(path_, [&] {
+    NewFile file(free + ".part");
+    SqliteConnection from(path_, Mode::read_only);
+    std::int64_t tables = 0;
+    {
+      SqliteConnection to(file.path(), Mode::read_write);
+      copy_pages(from, to, path_, file.path());
+      run(to, "PRAGMA journal_mode = DELETE");  // one file, whatever the original has beside it
+      check_sound(to, path_);
+      tables = static_cast<Tx&>(to).number("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'");
+    }
+    file.keep_as(free);
+    return Backup{free, tables};
+  });
+}
+
+// What stands in the log beside the file goes into the file, and nobody else may be at work on it.
+void SqliteCare::fold_back_log() {
+  SqliteConnection connection(path_, Mode::read_write);
+  run(connection, "PRAGMA journal_mode = DELETE");
+  run(connection, "BEGIN EXCLUSIVE");
+  connection.rollback();
+}
+
+// The file under a second name, and what lies beside it out of the way of the one that comes.
+std::string SqliteCare::set_aside(Millis now) {
+  const std::string aside = fmt::format("{}.before-restore-{}", path_, stamp(now));
+  if (::link(path_.c_str(), aside.c_str()) != 0) system_failure(aside, errno);
+  for (const char* beside : {"-wal", "-shm", "-journal"}) ::rename((path_ + beside).c_str(), (aside + beside).c_str());
+  return aside;
+}
+
+std::string SqliteCare::restore(const std::string& backup, Millis now) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(backup, ignored))
+    throw CareFailure({fmt::format("There is no backup {}.", backup), fmt::format("没有备份文件 {}。", backup)});
+  if (fs::equivalent(backup, path_, ignored))
+    throw CareFailure({"The backup is the database itself.", "该备份就是当前数据库本身。"});
+  const ServerLock lock(path_);
+  NewFile fresh(path_ + ".restoring");
+  explaining(backup, [&] {
+    SqliteConnection from(backup, Mode::read_only);
+    check_sound(from, backup);
+    SqliteConnection to(fresh.path(), Mode::read_write);
+    copy_pages(from, to, backup, fresh.path());
+    run(to, "PRAGMA journal_mode = DELETE");
+  });
+  if (!exists()) {
+    fresh.keep_as(path_);
+    return "";
+  }
+  try {
+    fold_back_log();
+  } catch (const SqliteFailure& failure) {
+    // A damaged file is why one restores; a busy one is not to be taken from under another program.
+    if (const int code = failure.code() & 0xff; code == SQLITE_BUSY || code == SQLITE_LOCKED)
+      throw CareFailure(explained(code, path_, failure.what()));
+  }
+  const std::string aside = set_aside(now);
+  fresh.keep_as(path_);
+  return aside;
+}
+
+}  // namespace
+
+std::unique_ptr<Care> sqlite_care(std::string path) { return std::make_unique<SqliteCare>(std::move(path)); }
+
+}  // namespace fluxgate::db

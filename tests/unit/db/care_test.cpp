@@ -1,0 +1,359 @@
+// Backups, repairs and restores of real files, and what is refused without changing a byte.
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/ids.h"
+#include "db/check.h"
+#include "db/repair.h"
+#include "db/schema.h"
+#include "db/sqlite_lock.h"
+#include "support/postgres_server.h"
+
+namespace fluxgate::db {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr Millis kNow = 1764150000000;
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// As Open WebUI has its file, and so that its bytes are all of it: without a log beside it.
+void sqlite3_command(const fs::path& file, const std::string& sql) {
+  const std::string command = "sqlite3 '" + file.string() + "' '" + sql + "' >/dev/null";
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
+
+class Folder : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("fluxgate-care-" + new_id());
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path file() const { return folder_ / "webui.db"; }
+  std::string url() const { return "sqlite:///" + file().string(); }
+  adopt::Options options() const { return {.now = kNow, .data_dir = folder_.string()}; }
+
+  // A database of ours with an account, and something missing.
+  void make_broken() const {
+    auto database = open(url());
+    database->write_now([](Tx& tx) {
+      create_missing(tx, 1);
+      tx.exec("INSERT INTO fg_credit_account (user_id, balance, held, created_at, updated_at) VALUES ('ann', 5000, 0, 1, 1)");
+      tx.exec("DROP VIEW credit");
+      tx.exec("DROP TABLE fg_alert");
+      tx.exec("DROP INDEX fg_task_history");
+    });
+  }
+  std::int64_t count(const std::string& sql) const {
+    std::int64_t found = -1;
+    care_for(url())->read([&](Tx& tx) { found = tx.number(sql); });
+    return found;
+  }
+  static bool yes(const Plan&) { return true; }
+  std::string refusal_of_repair() const {
+    try {
+      repair(*care_for(url()), options(), yes);
+    } catch (const Failure& failure) {
+      return failure.what();
+    }
+    return "it was done";
+  }
+  // The whole folder's files but the backups and the lock.
+  std::size_t others() const {
+    return static_cast<std::size_t>(std::ranges::count_if(fs::directory_iterator(folder_), [](const auto& entry) {
+      return entry.path().filename() != "backups" && entry.path().extension() != ".lock" && entry.path().filename() != "webui.db";
+    }));
+  }
+
+  fs::path folder_;
+};
+
+// ---- repair ----
+
+class RepairOfAFile : public Folder {};
+
+TEST_F(RepairOfAFile, MendsWhatIsMissingAfterABackup) {
+  make_broken();
+  const auto done = repair(*care_for(url()), options(), yes);
+  EXPECT_EQ(done.plan.state, State::needs_repair);
+  EXPECT_EQ(done.plan.touched(), (std::vector<std::string>{"credit", "fg_alert", "fg_task"}));
+  EXPECT_EQ(done.report.size(), 3u);
+  EXPECT_EQ(count("SELECT COUNT(*) FROM credit WHERE credit = 5"), 1);
+  ASSERT_TRUE(done.backup);
+  EXPECT_EQ(fs::path(done.backup->place), folder_ / "backups" / "webui-20251126-094000.db");
+  struct stat info{};
+  ASSERT_EQ(::stat(done.backup->place.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777u, 0600u);
+  care_for("sqlite:///" + done.backup->place)->read([](Tx& tx) { EXPECT_EQ(kind_of(tx, "credit"), Kind::none); });
+}
+
+TEST_F(RepairOfAFile, ChangesNothingTheSecondTime) {
+  make_broken();
+  repair(*care_for(url()), options(), yes);
+  const std::string before = bytes_of(file());
+  const auto again = repair(*care_for(url()), options(), [](const Plan&) -> bool { throw std::logic_error("nothing to ask"); });
+  EXPECT_EQ(again.plan.state, State::ready);
+  EXPECT_FALSE(again.backup);
+  EXPECT_EQ(bytes_of(file()), before);
+}
+
+TEST_F(RepairOfAFile, ThatIsStoppedAtThePlanChangesNoByte) {
+  make_broken();
+  const std::string before = bytes_of(file());
+  const auto planned = repair(*care_for(url()), options(), [](const Plan&) { return false; });
+  EXPECT_EQ(planned.plan.lines.size(), 3u);
+  EXPECT_EQ(bytes_of(file()), before);
+  EXPECT_FALSE(fs::exists(folder_ / "backups"));
+}
+
+TEST_F(RepairOfAFile, SetsUpWhatIsNotThereYet) {
+  const auto done = repair(*care_for(url()), options(), yes);
+  EXPECT_EQ(done.plan.state, State::empty);
+  EXPECT_FALSE(done.backup);
+  EXPECT_EQ(count("SELECT MAX(version) FROM fg_migration"), kSchemaVersion);
+}
+
+TEST_F(RepairOfAFile, KeepsTheJournalAsItWas) {
+  make_broken();
+  sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
+  repair(*care_for(url()), options(), yes);
+  EXPECT_EQ(bytes_of(file())[18], 1) << "the file's header says: no write-ahead log";
+}
+
+// ---- refusals ----
+
+class RefusedRepair : public Folder {
+ protected:
+  void expect_refusal(const std::string& words) {
+    const std::string before = bytes_of(file());
+    const std::string said = refusal_of_repair();
+    EXPECT_NE(said.find(words), std::string::npos) << said;
+    EXPECT_EQ(bytes_of(file()), before) << "not one byte";
+    EXPECT_EQ(others(), 0u) << "nothing is left lying about";
+  }
+  void make_plain() {
+    make_broken();
+    sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
+  }
+};
+
+TEST_F(RefusedRepair, NotADatabase) {
+  std::ofstream(file()) << std::string(8192, 'x');
+  expect_refusal("is not a SQLite database");
+}
+
+TEST_F(RefusedRepair, Truncated) {
+  make_plain();
+  fs::resize_file(file(), fs::file_size(file()) / 2);
+  expect_refusal("is damaged");
+}
+
+TEST_F(RefusedRepair, LockedByAnotherProcess) {
+  make_plain();
+  // Holds its lock until its input ends.
+  std::FILE* other = ::popen(("sqlite3 '" + file().string() + "' >'" + (folder_ / "backups").string() + "'").c_str(), "w");
+  ASSERT_NE(other, nullptr);
+  std::fputs("BEGIN EXCLUSIVE;\nSELECT 'locked';\n", other);
+  std::fflush(other);
+  while (bytes_of(folder_ / "backups").empty()) {
+  }
+  expect_refusal("is locked by another program");
+  ::pclose(other);
+}
+
+TEST_F(RefusedRepair, WhileAServerRuns) {
+  make_plain();
+  const ServerLock server(file().string());
+  expect_refusal("another fluxgate serves this database");
+}
+
+TEST_F(RefusedRepair, NewerThanWeKnow) {
+  make_broken();
+  open(url())->write_now([](Tx& tx) { tx.exec("INSERT INTO fg_migration (version, applied_at) VALUES (99, 1)"); });
+  sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
+  expect_refusal("A newer Fluxgate wrote this database: its schema is 99");
+}
+
+class SmallDisk {
+ public:
+  explicit SmallDisk(fs::path place) : place_(std::move(place)) {
+    fs::create_directories(place_);
+    mounted_ = ::mount("tmpfs", place_.c_str(), "tmpfs", 0, "size=4m") == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(place_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  bool mounted() const { return mounted_; }
+  fs::path filler() const { return place_ / "filler"; }
+  void fill() const {
+    std::ofstream out(filler(), std::ios::binary);
+    while (out.write(std::string(4096, 'f').data(), 4096).flush()) {
+    }
+  }
+
+ private:
+  const fs::path place_;
+  bool mounted_ = false;
+};
+
+TEST_F(RefusedRepair, OutOfDisk) {
+  make_plain();
+  const SmallDisk disk(folder_ / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "only root can mount a small disk";
+  const fs::path there = folder_ / "disk" / "webui.db";
+  fs::copy_file(file(), there);
+  disk.fill();
+  const auto repair_there = [&] { return repair(*care_for("sqlite:///" + there.string()), options(), yes); };
+  const std::string before = bytes_of(there);
+  std::string said = "it was done";
+  try {
+    repair_there();
+  } catch (const Failure& failure) {
+    said = failure.what();
+  }
+  EXPECT_NE(said.find("full"), std::string::npos) << said;
+  EXPECT_EQ(bytes_of(there), before);
+  fs::remove(disk.filler());
+  EXPECT_TRUE(repair_there().backup) << "with room it is done";
+}
+
+// ---- backup and restore ----
+
+class BackupOfAFile : public Folder {};
+
+TEST_F(BackupOfAFile, IsTakenBesideAServerAndPutBack) {
+  make_broken();
+  Backup made;
+  {
+    auto server = open(url(), {.exclusive_server = true});
+    made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+    server->write_now([](Tx& tx) { tx.exec("UPDATE fg_credit_account SET balance = 1"); });
+    EXPECT_THROW(care_for(url())->restore(made.place, kNow), Failure) << "not under a running server";
+  }
+  const std::string aside = care_for(url())->restore(made.place, kNow);
+  EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
+  EXPECT_EQ(fs::path(aside), file().string() + ".before-restore-20251126-094000");
+  std::int64_t kept = 0;
+  care_for("sqlite:///" + aside)->read([&](Tx& tx) { kept = tx.number("SELECT balance FROM fg_credit_account"); });
+  EXPECT_EQ(kept, 1);
+  EXPECT_TRUE(fs::exists(made.place)) << "the backup stays";
+}
+
+TEST_F(BackupOfAFile, ReplacesADamagedDatabase) {
+  make_broken();
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  fs::resize_file(file(), 5000);
+  const std::string aside = care_for(url())->restore(made.place, kNow);
+  EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
+  EXPECT_EQ(fs::file_size(aside), 5000u);
+}
+
+TEST_F(BackupOfAFile, ThatIsDamagedOrNoneIsNotPutBack) {
+  make_broken();
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  fs::resize_file(made.place, 5000);
+  const std::string before = bytes_of(file());
+  EXPECT_THROW(care_for(url())->restore(made.place, kNow), CareFailure);
+  EXPECT_THROW(care_for(url())->restore((folder_ / "none.db").string(), kNow), CareFailure);
+  EXPECT_THROW(care_for(url())->restore(file().string(), kNow), CareFailure);
+  EXPECT_EQ(bytes_of(file()), before);
+}
+
+TEST_F(BackupOfAFile, NeverReplacesAnother) {
+  make_broken();
+  const std::string folder = (folder_ / "backups").string();
+  EXPECT_NE(care_for(url())->backup(folder, kNow, {}).place, care_for(url())->backup(folder, kNow, {}).place);
+}
+
+// ---- PostgreSQL ----
+
+class OnPostgresql : public testing::Test {
+ protected:
+  void SetUp() override {
+    url_ = test::PostgresServer::shared().new_database();
+    database_ = open(url_, {.connections = 2});
+    care_ = care_for(url_);
+    write([](Tx& tx) {
+      create_missing(tx, 1);
+      tx.exec("INSERT INTO fg_credit_account (user_id, balance, held, created_at, updated_at) VALUES ('ann', 5000, 0, 1, 1)");
+    });
+  }
+  void write(const std::function<void(Tx&)>& closure) { database_->write_now([&](Tx& tx) { closure(tx); }); }
+  std::int64_t count(const std::string& sql) {
+    return database_->read_now([&](Tx& tx) { return tx.number(sql); });
+  }
+
+  std::string url_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Care> care_;
+  const adopt::Options options_{.now = kNow, .data_dir = "/nonexistent"};
+};
+
+TEST_F(OnPostgresql, RepairCopiesTheTouchedTablesFirst) {
+  write([](Tx& tx) {
+    tx.exec("DROP VIEW credit");
+    tx.exec("DROP INDEX fg_credit_entry_user");
+    tx.exec("ALTER TABLE fg_credit_entry DROP COLUMN reason CASCADE");
+  });
+  const auto done = repair(*care_, options_, [](const Plan&) { return true; });
+  ASSERT_TRUE(done.backup);
+  EXPECT_EQ(done.backup->place, "fluxgate_backup_20251126_094000");
+  EXPECT_EQ(done.backup->tables, 1);
+  EXPECT_EQ(count("SELECT COUNT(*) FROM credit WHERE credit = 5"), 1);
+  const auto again = repair(*care_, options_, [](const Plan&) { return true; });
+  EXPECT_EQ(again.plan.state, State::ready);
+  EXPECT_FALSE(again.backup);
+}
+
+TEST_F(OnPostgresql, ABackupIsPutBackWithKeysAndIndexes) {
+  write([](Tx& tx) {
+    tx.exec("CREATE TABLE counted_legacy (id SERIAL PRIMARY KEY, name TEXT UNIQUE)");
+    tx.exec("INSERT INTO counted_legacy (name) VALUES ('one')");
+  });
+  const Backup made = care_->backup("", kNow, {});
+  write([](Tx& tx) {
+    tx.exec("UPDATE fg_credit_account SET balance = 1");
+    tx.exec("INSERT INTO counted_legacy (name) VALUES ('two')");
+  });
+  const std::string aside = care_->restore(made.place, kNow);
+  database_ = open(url_, {.connections = 2});
+  EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
+  EXPECT_EQ(count("SELECT balance FROM " + aside + ".fg_credit_account"), 1);
+  const auto left = database_->read_now([](Tx& tx) { return all_differences(look(tx), tx.dialect()).size(); });
+  EXPECT_EQ(left, 0u) << "every table, index and view is there under its name";
+  write([](Tx& tx) { tx.exec("INSERT INTO counted_legacy (name) VALUES ('three')"); });
+  EXPECT_EQ(count("SELECT MAX(id) FROM counted_legacy"), 3) << "the counter went on with its table";
+  EXPECT_THROW(write([](Tx& tx) { tx.exec("INSERT INTO counted_legacy (name) VALUES ('one')"); }), Failure);
+  write([&](Tx& tx) { tx.exec("DROP SCHEMA " + aside + " CASCADE"); });
+  write([](Tx& tx) { tx.exec("INSERT INTO counted_legacy (name) VALUES ('four')"); });
+}
+
+TEST_F(OnPostgresql, ABackupIsNotPutBackUnderRunningNodesNorFromAnywhere) {
+  const Backup made = care_->backup("", kNow, {});
+  write([](Tx& tx) { tx.exec("INSERT INTO fg_node (id, lease_until, started_at) VALUES ('n', 9000000000000, 1)"); });
+  EXPECT_THROW(care_->restore(made.place, kNow), CareFailure);
+  EXPECT_THROW(care_->restore("public", kNow), CareFailure);
+  write([](Tx& tx) { tx.exec("DELETE FROM fg_node"); });
+  EXPECT_NO_THROW(care_->restore(made.place, kNow));
+}
+
+TEST_F(OnPostgresql, ANewerDatabaseIsRefused) {
+  write([](Tx& tx) { tx.exec("INSERT INTO fg_migration (version, applied_at) VALUES (99, 1)"); });
+  EXPECT_THROW(repair(*care_, options_, [](const Plan&) { return true; }), CareFailure);
+}
+
+}  // namespace
+}  // namespace fluxgate::db
