@@ -1,0 +1,202 @@
+// `fluxgate db …` and `serve` before a database that needs care: the real program, its words and its exit codes; the
+// published views through the engines' own command lines.
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include "base/crypto.h"
+#include "suite.h"
+#include "support/postgres_server.h"
+
+namespace fluxgate::integration {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+bool on_postgresql() {
+  const char* engine = std::getenv("FLUXGATE_TEST_ENGINE");
+  return engine != nullptr && std::string_view(engine) == "postgresql";
+}
+
+std::string bytes_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class DbCommand : public testing::Test {
+ protected:
+  DbCommand()
+      : url_(on_postgresql() ? test::PostgresServer::shared().new_database() : "sqlite:///" + file().string()) {}
+
+  fs::path file() const { return folder_.path() / "webui.db"; }
+  Finished db(std::vector<std::string> words) const {
+    words.insert(words.begin(), "db");
+    for (const std::string& word : {std::string("--data-dir"), folder_.path().string(), std::string("--database-url"), url_}) words.push_back(word);
+    return run_program(std::move(words));
+  }
+  // Through sqlite3 or psql: rows by lines, columns by "|".
+  std::string ask(const std::string& sql) const {
+    const fs::path script = folder_.path() / "ask.sql", answer = folder_.path() / "answer";
+    std::ofstream(script) << sql;
+    const std::string command = on_postgresql() ? fmt::format("psql -qAt -v ON_ERROR_STOP=1 '{}' < {} > {} 2>&1", url_, script.string(), answer.string())
+                                                : fmt::format("sqlite3 -bail '{}' < {} > {} 2>&1", file().string(), script.string(), answer.string());
+    const int code = std::system(command.c_str());
+    std::string text = bytes_of(answer);
+    while (text.ends_with('\n')) text.pop_back();
+    return WEXITSTATUS(code) == 0 ? text : "failed: " + text;
+  }
+  std::unique_ptr<ServerProcess> server(std::vector<std::string> words = {}) const {
+    words.insert(words.end(), {"--sandbox", "--sandbox-tiny", "--sandbox-latency", "0", "--database-url", url_});
+    return std::make_unique<ServerProcess>(folder_.path(), words,
+                                           ServerProcess::Environment{{"DEFAULT_USER_ROLE", "user"}, {"CREDIT_DEFAULT_CREDIT", "100"}});
+  }
+
+  TempFolder folder_;
+  const std::string url_;
+};
+
+// Every name of the original's repair script, and the two of its credits.
+constexpr const char* kNames[] = {"flux_config", "flux_tasks", "flux_credits", "mj_tasks", "dreamwork_tasks", "kling_tasks", "jimeng_tasks",
+                                  "channel", "folder", "generated_files", "credit", "credit_log"};
+
+TEST_F(DbCommand, RepairMakesEveryNameOfTheOriginalAnswer) {
+  const Finished done = db({"repair"});
+  EXPECT_EQ(done.exit_code, 0) << done.output;
+  for (const char* name : kNames) EXPECT_EQ(ask(fmt::format("SELECT COUNT(*) FROM {};", name)), "0") << name;
+  const Finished checked = db({"check"});
+  EXPECT_EQ(checked.exit_code, 0) << checked.output;
+  EXPECT_NE(checked.output.find("nothing is missing"), std::string::npos) << checked.output;
+  const Finished again = db({"repair"});
+  EXPECT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_NE(again.output.find("Nothing to repair."), std::string::npos) << again.output;
+}
+
+TEST_F(DbCommand, CheckSaysInWordsWhatIsMissingAndChangesNothing) {
+  ASSERT_EQ(db({"repair"}).exit_code, 0);
+  ASSERT_EQ(ask("DROP VIEW flux_tasks; DROP INDEX fg_task_history;"), "");
+  if (!on_postgresql()) {
+    ASSERT_EQ(ask("PRAGMA journal_mode = DELETE;"), "delete");
+  }
+  const std::string before = bytes_of(file());
+  for (const auto& words : std::vector<std::vector<std::string>>{{"check"}, {std::string("repair"), "--dry-run"}}) {
+    const Finished said = db(words);
+    EXPECT_EQ(said.exit_code, words.size() == 1 ? 1 : 0) << said.output;
+    EXPECT_NE(said.output.find("the view is missing"), std::string::npos) << said.output;
+    EXPECT_NE(said.output.find("the index fg_task_history is missing"), std::string::npos) << said.output;
+  }
+  EXPECT_EQ(bytes_of(file()), before);
+  EXPECT_FALSE(fs::exists(folder_.path() / "master.key")) << "db commands need no secret";
+}
+
+TEST_F(DbCommand, CheckOfNothingMakesNothing) {
+  const Finished said = db({"check"});
+  EXPECT_EQ(said.exit_code, 1) << said.output;
+  EXPECT_NE(said.output.find("nothing there yet"), std::string::npos) << said.output;
+  EXPECT_FALSE(fs::exists(file()));
+}
+
+TEST_F(DbCommand, ServeRefusesWhatNeedsRepairUnlessToldToRepair) {
+  ASSERT_EQ(db({"repair"}).exit_code, 0);
+  ASSERT_EQ(ask("DROP VIEW credit_log;"), "");
+  const Finished refused =
+      run_program({"serve", "--port", "0", "--data-dir", folder_.path().string(), "--database-url", url_});
+  EXPECT_EQ(refused.exit_code, 1) << refused.output;
+  EXPECT_NE(refused.output.find("credit_log"), std::string::npos) << refused.output;
+  EXPECT_NE(refused.output.find("fluxgate db repair"), std::string::npos) << refused.output;
+  auto repaired = server({"--repair"});
+  repaired->start();
+  EXPECT_EQ(repaired->stop(), 0) << repaired->log();
+  EXPECT_EQ(ask("SELECT COUNT(*) FROM credit_log;"), "0");
+}
+
+TEST_F(DbCommand, SchemaIsTakenByTheEnginesOwnTool) {
+  const Finished printed = run_program({"db", "schema", "--dialect", on_postgresql() ? "postgresql" : "sqlite"});
+  ASSERT_EQ(printed.exit_code, 0);
+  EXPECT_EQ(ask(printed.output), "");
+  EXPECT_EQ(ask(printed.output), "");
+  EXPECT_EQ(db({"check"}).exit_code, 0);
+}
+
+TEST_F(DbCommand, ViewsShowATaskThatRanAndWhatItCost) {
+  auto running = server();
+  running->start();
+  const Client client(running->base_url(), nullptr);
+  const json::value person =
+      client.post("/api/v1/auths/signup", "", {{"name", "Ann"}, {"email", "ann@example.org"}, {"password", kPassword}}).json();
+  const Person ann{std::string(person.at("id").as_string()), "ann@example.org", std::string(person.at("token").as_string())};
+  json::object body = text_body("a red fox");
+  body["seed"] = 4'294'967'296;
+  const Answer sent = client.post("/api/v1/flux/text-to-image", ann.token, body);
+  ASSERT_EQ(sent.status, 200) << sent.body;
+  const std::string id(sent.json().at("id").as_string());
+  const json::object task = ended(client, ann, id);
+  ASSERT_EQ(task.at("status"), json::value("SUCCESS")) << json::serialize(task);
+  const auto cost = static_cast<std::int64_t>(task.at("cost").at("charged").to_number<double>());
+
+  const std::string where = fmt::format(" FROM flux_tasks WHERE id = '{}';", id);
+  EXPECT_EQ(ask("SELECT user_id, status, model, prompt, task_type, num_images, seed" + where),
+            fmt::format("{}|SUCCESS|{}|a red fox|text_to_image|1|4294967296", ann.id, kModel));
+  // The same moments, in the form of each engine.
+  std::string created(task.at("created_at").as_string());
+  created[10] = ' ';
+  std::string shown = ask("SELECT created_at" + where);
+  EXPECT_EQ(shown.substr(0, 23), created.substr(0, shown.size() < 23 ? shown.size() : 23));
+  const std::string link = ask("SELECT image_url" + where);
+  const Answer picture = client.get(link, ann.token);
+  EXPECT_EQ(picture.status, 200) << link;
+  EXPECT_TRUE(picture.header("content-type").starts_with("image/")) << picture.header("content-type");
+  EXPECT_EQ(client.get(link).status, 401) << "the view's link is no secret";
+
+  const std::string mine = fmt::format(" WHERE user_id = '{}'", ann.id);
+  EXPECT_EQ(ask("SELECT credit FROM credit" + mine + ";"), std::to_string(100 - cost));
+  EXPECT_EQ(ask("SELECT credits_balance, total_used FROM flux_credits" + mine + ";"), fmt::format("{}|{}", 100 - cost, cost));
+  EXPECT_EQ(ask("SELECT credit FROM credit_log" + mine + " ORDER BY created_at, id;"), fmt::format("100\n{}", 100 - cost));
+  const std::string charge = ask("SELECT detail FROM credit_log" + mine + " ORDER BY created_at DESC, id DESC LIMIT 1;");
+  const json::value detail = json::parse(charge);
+  EXPECT_EQ(detail.at("api_params").at("task_id"), json::value(id)) << charge;
+  EXPECT_EQ(detail.at("usage").at("credits").to_number<double>(), static_cast<double>(cost)) << charge;
+  EXPECT_EQ(running->stop(), 0) << running->log();
+}
+
+TEST_F(DbCommand, BackupAndRestoreBringBackWhatWas) {
+  ASSERT_EQ(db({"repair"}).exit_code, 0);
+  ASSERT_EQ(ask("INSERT INTO fg_credit_account (user_id, balance, held, created_at, updated_at) VALUES ('u', 1000, 0, 1, 1);"), "");
+  auto running = server();
+  running->start();
+  const Finished made = db({"backup"});
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  const std::string place = made.output.substr(0, made.output.find(" ("));
+  EXPECT_EQ(db({"restore", place}).exit_code, 1) << "not under a running server";
+  EXPECT_EQ(running->stop(), 0) << running->log();
+  ASSERT_EQ(ask("UPDATE fg_credit_account SET balance = 2;"), "");
+  if (on_postgresql()) {
+    ASSERT_EQ(ask("UPDATE fg_node SET lease_until = 0;"), "");
+  }
+  const Finished restored = db({"restore", on_postgresql() ? place : fs::path(place).filename().string()});
+  EXPECT_EQ(restored.exit_code, 0) << restored.output;
+  EXPECT_EQ(ask("SELECT balance FROM fg_credit_account WHERE user_id = 'u';"), "1000");
+  EXPECT_EQ(db({"check"}).exit_code, 0);
+  EXPECT_EQ(db({"restore", "no-such-backup"}).exit_code, 1);
+}
+
+TEST_F(DbCommand, DamagedFilesAreRefusedByEveryCommand) {
+  if (on_postgresql()) GTEST_SKIP() << "about files";
+  std::ofstream(file()) << std::string(100'000, 'x');
+  const std::string before = bytes_of(file());
+  for (const char* word : {"check", "repair", "backup", "verify"}) {
+    const std::vector<std::string> words{word};
+    const Finished said = db(words);
+    EXPECT_EQ(said.exit_code, 1) << said.output;
+    EXPECT_NE(said.output.find("is not a SQLite database"), std::string::npos) << said.output;
+  }
+  const Finished served = run_program({"serve", "--port", "0", "--data-dir", folder_.path().string(), "--database-url", url_, "--repair"});
+  EXPECT_EQ(served.exit_code, 1);
+  EXPECT_NE(served.output.find("is not a SQLite database"), std::string::npos) << served.output;
+  EXPECT_EQ(bytes_of(file()), before);
+}
+
+}  // namespace
+}  // namespace fluxgate::integration
