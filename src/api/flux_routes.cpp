@@ -112,10 +112,28 @@ Answer cancel(const Api& api, http::Request& request) {
 
 // ---- history ----
 
-Answer history(const Api& api, http::Request& request) {
+// What an adopted database may hold tasks of, whether or not we still serve it.
+constexpr std::string_view kProviders[] = {"flux", "midjourney", "dreamwork", "kling", "jimeng", "kling_lip_sync"};
+
+Result<std::string> read_provider(const http::Request& request) {
+  const std::string_view name = request.query("provider").value_or("");
+  if (std::ranges::find(kProviders, name) != std::end(kProviders)) return std::string(name);
+  constexpr std::string_view kAll = "flux, midjourney, dreamwork, kling, jimeng, kling_lip_sync";
+  return refuse_field("query", "provider", "enum",
+                      {fmt::format("Expected one of {}.", kAll), fmt::format("应为 {} 之一。", kAll)},
+                      json::string(name.substr(0, 64)), {{"expected", kAll}});
+}
+
+// `provider` "": the one that the query names.
+Answer list(const Api& api, http::Request& request, std::string_view provider) {
   auto admitted = co_await api.guard(request, Role::user);
   FLUX_CO_TRY(principal, std::move(admitted));
   FLUX_CO_TRY(query, read_history_query(request));
+  query.provider = provider;
+  if (provider.empty()) {
+    FLUX_CO_TRY(named, read_provider(request));
+    query.provider = named;
+  }
   query.user_id = principal.user_id;
   const int limit = query.limit;
   const int page_number = query.offset / limit + 1;
@@ -131,6 +149,9 @@ Answer history(const Api& api, http::Request& request) {
                           {"limit", limit},
                           {"next_cursor", std::move(next)}});
 }
+
+Answer history(const Api& api, http::Request& request) { return list(api, request, kProvider); }
+Answer every_history(const Api& api, http::Request& request) { return list(api, request, ""); }
 
 Result<void> read_cursor(const http::Request& request, tasks::HistoryQuery& query) {
   const auto cursor = request.query("cursor");
@@ -196,6 +217,8 @@ void add_flux_routes(http::Router& router, const ApiPtr& api) {
   router.get("/api/v1/flux/task/{id}", bind(api, show));
   router.del("/api/v1/flux/task/{id}", bind(api, cancel));
   router.get("/api/v1/flux/history", bind(api, history));
+  router.get("/api/v1/tasks", bind(api, every_history));
+  router.get("/api/v1/tasks/{id}", bind(api, show));
 }
 
 }  // namespace fluxgate::api

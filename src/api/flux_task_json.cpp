@@ -26,7 +26,11 @@ json::value time_or_null(const std::optional<Millis>& time) {
   return json::value(iso8601(*time));
 }
 
-// Zero stands for "could not be read".
+// Zero stands for "could not be read", as of files that are known by their links only.
+json::value size_or_null(std::uint64_t bytes) {
+  if (bytes == 0) return nullptr;
+  return bytes;
+}
 json::value side_or_null(int pixels) {
   if (pixels <= 0) return nullptr;
   return pixels;
@@ -39,12 +43,12 @@ json::object image_json(const tasks::TaskFile& file, const TaskShow& show) {
           {"file_id", file.file_id},
           {"file_name", file.name},
           {"content_type", file.mime},
-          {"size", file.size},
+          {"size", size_or_null(file.size)},
           {"width", side_or_null(file.width)},
           {"height", side_or_null(file.height)},
           {"seed", seed_json(file.seed)},
           {"flagged", file.flagged},
-          {"sha256", file.sha256},
+          {"sha256", text_or_null(file.sha256)},
           {"thumbhash", text_or_null(file.thumbhash)},
           {"dominant_color", text_or_null(file.dominant_color)}};
 }
@@ -129,6 +133,7 @@ json::object flux_task_json(const TaskView& view, const TaskShow& show) {
   if (!tasks::is_final(task.state) && view.progress.queue_position) position = *view.progress.queue_position;
 
   json::object body{{"id", task.id},
+                    {"provider", task.provider},
                     {"status", flux_word(task.state, view.progress.upstream_running)},
                     {"model", task.model},
                     {"task_type", task.endpoint},

@@ -216,6 +216,7 @@ class TaskImport {
     return old.task.created_at + kResumeWithin > work_.options.now;
   }
 
+  // Counts as sent again already: what the fork submitted for nothing is never submitted a second time.
   void insert(OldTask& old) const {
     if (!old.results.empty()) {
       json::array outputs;
@@ -232,8 +233,8 @@ class TaskImport {
     work_.tx.exec(
         "INSERT INTO fg_task (id, user_id, provider, endpoint, model, status, owner, parent_id, legacy_id, prompt, params, inputs, "
         "images, quote, quote_rev, charged, result, seed, error_code, error_message, created_at, updated_at, started_at, completed_at, "
-        "account_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16, $17, $18, $19, $20, $21, $22, "
-        "$23, $24)",
+        "account_id, resubmits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16, $17, $18, $19, $20, $21, $22, "
+        "$23, $24, 1)",
         {old.task.id, old.task.user_id, old.task.provider, old.endpoint, old.model, old.status,
          or_null(old.waits_for_upstream, kNobody), or_null(parent_id != nullptr, parent_id ? std::string_view(parent_id->as_string()) : ""),
          old.legacy_id, or_null(!old.prompt.empty(), old.prompt), params, or_null(!old.inputs.empty(), inputs), old.images, old.cost,
