@@ -65,7 +65,8 @@ void seal_stores(Work& work) {
   for (const OldStore& store : read_stores(work.tx, std::string(kConfig), work.options.now)) {
     const bool sealed = crypto::Sealer::is_sealed(store.secret_id) && crypto::Sealer::is_sealed(store.secret_key);
     if (first) work.bucket = {store.bucket, store.region, store.domain, store.keys_known() && !store.bucket.empty()};
-    if (sealed) {
+    const bool nothing_to_seal = store.secret_id.empty() && store.secret_key.empty() && !store.enabled;
+    if (sealed || nothing_to_seal) {
       first = false;
       continue;
     }
