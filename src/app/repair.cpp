@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/clock.h"
+#include "catalogue/catalogue.h"
 #include "identity/secrets.h"
 
 namespace fluxgate::app {
@@ -14,6 +15,19 @@ Error database_error(const db::Failure& failure) {
   return Error(Errc::internal, "database", {failure.what(), failure.what()});
 }
 
+namespace {
+
+// Empty, which keeps every price, when the descriptors cannot be read: serving says what is wrong with them.
+std::vector<std::string> flux_models(const Config& config) {
+  std::vector<std::string> ids;
+  const auto loaded = catalogue::load(config.data_dir + "/catalogue");
+  if (!loaded.catalogue) return ids;
+  for (const auto* model : loaded.catalogue->models("flux")) ids.push_back(model->id());
+  return ids;
+}
+
+}  // namespace
+
 Result<db::Repaired> repair_database(const Config& config, const std::string& url, const RepairWishes& wishes) {
   std::unique_ptr<crypto::Sealer> sealer;
   std::optional<Error> no_key;
@@ -21,6 +35,7 @@ Result<db::Repaired> repair_database(const Config& config, const std::string& ur
   options.now = system_clock().now_ms();
   options.data_dir = config.data_dir;
   options.give_back = wishes.give_back;
+  options.flux_models = flux_models(config);
   // `options` is read again after this, by the change itself.
   const auto go_on = [&](const db::Plan& plan) {
     if (!wishes.go_on(plan)) return false;
