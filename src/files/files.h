@@ -64,7 +64,7 @@ class Incoming {
 
 // A row of generated_files.
 struct FileRow {
-  std::string id, user_id, filename, key, mime, source_type, source_task_id, sha256;
+  std::string id, user_id, filename, key, mime, source_type, source_task_id, sha256;  // key: of files of an adopted database their link
   std::uint64_t size = 0;
   Millis created_at = 0;
 };

@@ -61,13 +61,13 @@ std::optional<FileRow> find_row(db::Tx& tx, std::string_view id, std::string_vie
   return tx.first(
       "SELECT id, user_id, filename, local_path, mime_type, source_type, source_task_id, file_metadata, "
       "file_size, "
-      "created_at FROM generated_files WHERE id = $1 AND ($2 = '' OR user_id = $3) AND status = 'uploaded'",
+      "created_at, CASE WHEN storage_provider = 'local' THEN '' ELSE cloud_url END FROM generated_files WHERE id = $1 AND ($2 = '' OR user_id = $3) AND status = 'uploaded'",
       {id, owner, owner}, [](const db::Row& row) {
         FileRow file;
         file.id = row.str(0);
         file.user_id = row.str(1);
         file.filename = row.str(2);
-        file.key = row.str(3);
+        file.key = row.text(3).empty() ? row.str(10) : row.str(3);
         file.mime = row.str(4);
         file.source_type = row.str(5);
         file.source_task_id = row.str(6);
