@@ -116,8 +116,8 @@ Answer cancel(const Api& api, http::Request& request) {
 constexpr std::string_view kProviders[] = {"flux", "midjourney", "dreamwork", "kling", "jimeng", "kling_lip_sync"};
 
 Result<std::string> read_provider(const http::Request& request) {
-  const std::string_view name = request.query("provider").value_or("");
-  if (std::ranges::find(kProviders, name) != std::end(kProviders)) return std::string(name);
+  const std::string name = request.query("provider").value_or("");
+  if (std::ranges::find(kProviders, name) != std::end(kProviders)) return name;
   constexpr std::string_view kAll = "flux, midjourney, dreamwork, kling, jimeng, kling_lip_sync";
   return refuse_field("query", "provider", "enum",
                       {fmt::format("Expected one of {}.", kAll), fmt::format("应为 {} 之一。", kAll)},
