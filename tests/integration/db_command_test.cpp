@@ -60,7 +60,7 @@ class DbCommand : public testing::Test {
 
 // Every name of the original's repair script, and the two of its credits.
 constexpr const char* kNames[] = {"flux_config", "flux_tasks", "flux_credits", "mj_tasks", "dreamwork_tasks", "kling_tasks", "jimeng_tasks",
-                                  "channel", "folder", "generated_files", "credit", "credit_log"};
+                                  "channel", "folder", "cloud_storage_config", "generated_files", "credit", "credit_log"};
 
 TEST_F(DbCommand, RepairMakesEveryNameOfTheOriginalAnswer) {
   const Finished done = db({"repair"});
