@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
   app::add_common_options(cli, config);
   app::ExitCode exit_code = app::ExitCode::ok;
   for (auto* add : {app::add_serve, app::add_generate, app::add_sandbox, app::add_user, app::add_credits, app::add_models,
-                    app::add_db, app::add_doctor, app::add_version})
+                    app::add_db, app::add_files, app::add_doctor, app::add_version})
     add(cli, config, exit_code);
 
   try {

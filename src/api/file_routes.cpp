@@ -1,5 +1,9 @@
 #include "api/file_routes.h"
 
+#include <algorithm>
+
+#include <fmt/format.h>
+
 #include "files/names.h"
 
 namespace fluxgate::api {
@@ -78,14 +82,26 @@ Answer show(const Api& api, http::Request& request) {
                                         scope](db::Tx& tx) { return files.find(tx, id, scope); });
   if (!found) co_return file_not_found();
   // Known by its link only: taken over with an old database.
-  if (found->key.starts_with("https://") || found->key.starts_with("http://"))
-    co_return http::Response::redirect(found->key).with("Cache-Control", "private, max-age=300");
+  if (!found->url.empty() && !api.parts.depot.can_read(*found))
+    co_return http::Response::redirect(found->url).with("Cache-Control", "private, max-age=300");
+  const bool wants_file = request.query("download").value_or("") == "1";
+  if (side == 0 && found->place != files::kLocal && !api.parts.depot.proxies(*found)) {
+    const bool saved = wants_file || !is_shown(found->mime);
+    std::string title = found->filename;
+    if (saved) title = co_await saved_as(api, request, *found);
+    FLUX_CO_TRY(link, api.parts.depot.link(*found, content_disposition(saved, title)));
+    // Much shorter than the link lives, so that whoever has this answer still has time to follow it.
+    const auto fresh = (link.expires_at - api.parts.clock.now_ms()) / 4'000;
+    co_return http::Response::redirect(link.url).with("Cache-Control", fmt::format("private, max-age={}", std::clamp<Millis>(fresh, 0, 300)));
+  }
 
   http::FileBody body;
   body.content_type = found->mime;
   body.etag = found->sha256.empty() ? found->id : found->sha256;
   if (side == 0) {
-    body.path = api.parts.files.path_of(found->key);
+    auto copied = co_await api.parts.files.local_copy(found->key);
+    FLUX_CO_TRY(path, std::move(copied));
+    body.path = path;
   } else {
     auto made = co_await api.parts.files.thumbnail_path(found->key, side, format);
     FLUX_CO_TRY(path, std::move(made));
@@ -95,7 +111,7 @@ Answer show(const Api& api, http::Request& request) {
     body.etag += fmt::format("-{}{}", side, avif ? "-avif" : "");
   }
   const bool shown = is_shown(body.content_type);
-  const bool download = !shown || request.query("download").value_or("") == "1";
+  const bool download = !shown || wants_file;
   if (!shown) body.content_type = "application/octet-stream";
   std::string name = found->filename;
   if (download) name = co_await saved_as(api, request, *found);

@@ -8,11 +8,13 @@
 #include "api/credit_routes.h"
 #include "api/docs_routes.h"
 #include "api/event_routes.h"
+#include "api/file_admin_routes.h"
 #include "api/file_routes.h"
 #include "api/flux_config_routes.h"
 #include "api/flux_routes.h"
 #include "api/hook_routes.h"
 #include "api/people.h"
+#include "api/storage_routes.h"
 #include "api/system_routes.h"
 #include "api/task_settings_routes.h"
 #include "api/tus_routes.h"
@@ -40,6 +42,8 @@ void add_routes(http::Router& router, Parts parts) {
   add_upload_routes(router, api);
   add_tus_routes(router, api);
   add_file_routes(router, api);
+  add_storage_routes(router, api);
+  add_file_admin_routes(router, api);
   add_event_routes(router, api);
   add_credit_routes(router, api);
   add_hook_routes(router, api);

@@ -7,6 +7,7 @@
 #include "api/support.h"
 #include "catalogue/holder.h"
 #include "db/database.h"
+#include "files/depot.h"
 #include "files/files.h"
 #include "files/uploads.h"
 #include "http/server.h"
@@ -40,6 +41,8 @@ struct Parts {
   identity::Identity& identity;
   const Clock& clock;
   tasks::Engine& engine;
+  files::Depot& depot;
+  const crypto::Sealer& sealer;
   Info info = {};
   // Called after an admin changed prices: loads the catalogue again.
   std::function<void()> catalogue_changed = {};

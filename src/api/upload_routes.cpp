@@ -2,6 +2,7 @@
 
 #include "base/ids.h"
 #include "files/inputs.h"
+#include "files/rules.h"
 #include "http/multipart.h"
 
 namespace fluxgate::api {
@@ -132,9 +133,14 @@ awaitable<Result<std::vector<Kept>>> take_form(const Api& api, http::Request& re
     files::Stored& stored = *finished;
     all.push_back(describe(form, all.size(), principal.user_id, std::move(stored), api.parts.clock.now_ms()));
   }
-  co_await api.parts.database.write([&files = api.parts.files, all](db::Tx& tx) {
+  auto inserted = co_await api.parts.database.write([&files = api.parts.files, all](db::Tx& tx) -> Result<void> {
+    std::uint64_t bytes = 0;
+    for (const Kept& kept : all) bytes += kept.stored.size;
+    FLUX_CHECK(files::check_room(tx, all.front().row.user_id, bytes));
     for (const Kept& kept : all) files.insert(tx, kept.row, kept.stored);
+    return {};
   });
+  FLUX_CO_CHECK(std::move(inserted));
   co_return all;
 }
 

@@ -72,11 +72,13 @@ class NodeImpl final : public Node {
   Result<void> build_catalogue();
   Result<void> build_accounts();
   void build_engine();
+  Result<void> build_depot();
   void build_server();
   void announce() const;
 
   Config config_;
   const Clock& clock_ = system_clock();
+  const std::string node_id_ = new_id();
   std::string master_key_, session_secret_;
   std::unique_ptr<sandbox::Sandbox> sandbox_;
   Workspace workspace_;
@@ -93,6 +95,7 @@ class NodeImpl final : public Node {
   EngineThread engine_thread_;
   std::unique_ptr<net::HttpClient> client_;
   std::unique_ptr<providers::Adapter> fal_;
+  std::unique_ptr<files::Depot> depot_;
   std::unique_ptr<tasks::Engine> engine_;
   std::unique_ptr<CoroGroup> upkeep_;
   std::unique_ptr<Wakeup> upkeep_due_, places_due_;
@@ -136,8 +139,31 @@ Result<void> NodeImpl::build() {
   };
   identity_ = std::make_unique<identity::Identity>(*workspace_.database, clock_, std::move(people));
   build_engine();
+  FLUX_CHECK(build_depot());
   build_server();
   return {};
+}
+
+// Where new files go. Nodes that keep them on the disk must all see the same one.
+Result<void> NodeImpl::build_depot() {
+  files::DepotOptions options;
+  options.directory = config_.data_dir + "/files";
+  options.node_id = node_id_;
+  depot_ = std::make_unique<files::Depot>(engine_thread_.context().get_executor(), *client_, *workspace_.database, *sealer_, clock_, options);
+  boost::asio::io_context now;
+  auto read = boost::asio::co_spawn(now, depot_->refresh(), boost::asio::use_future);
+  now.run();
+  read.get();
+  files_->attach(*depot_);
+  const auto stores = depot_->stores();
+  for (const auto& [id, store] : stores->by_id)
+    if (store->broken && store->broken->code() == "secret_unreadable") return fail(*store->broken);
+  if (stores->current || stores->disk_is_home) return {};
+  const std::string where = std::filesystem::absolute(config_.data_dir).string();
+  return fail(Errc::internal, "folder_not_shared",
+              {fmt::format("{} is not the data folder whose files this database knows. All nodes have to share one DATA_DIR (mount the same "
+                           "folder), or files have to go to a storage that all reach (COS or S3, in the administrator's settings).", where),
+               fmt::format("{} 不是该数据库所记录文件的数据目录。所有节点必须共享同一 DATA_DIR（挂载同一目录），或在管理设置中启用所有节点可访问的存储（COS 或 S3）。", where)});
 }
 
 Result<void> NodeImpl::build_accounts() {
@@ -182,7 +208,7 @@ void NodeImpl::build_engine() {
   client_ = net::make_http_client(engine_thread_.context(), {.fetch_proxy = config_.fetch_proxy});
   fal_ = providers::make_fal_adapter();
   tasks::EngineOptions options;
-  options.node_id = new_id();
+  options.node_id = node_id_;
   // A server has an SQLite file to itself, by its lock.
   options.sole_node = workspace_.database->dialect() == db::Dialect::sqlite;
   options.public_url = config_.sandbox ? "" : without_slash(config_.public_url);
@@ -221,7 +247,7 @@ void NodeImpl::build_server() {
 
   api::Parts parts{.tasks = *tasks_, .batches = *batches_, .files = *files_, .database = *workspace_.database, .hub = hub_,
                    .catalogue = *catalogue_, .accounts = *accounts_, .health = health_, .identity = *identity_, .clock = clock_,
-                   .engine = *engine_};
+                   .engine = *engine_, .depot = *depot_, .sealer = *sealer_};
   parts.info.version = kVersion;
   parts.info.sandbox = config_.sandbox;
   parts.info.public_url = without_slash(config_.public_url);
@@ -245,6 +271,7 @@ void NodeImpl::start() {
   engine_thread_.start();
   boost::asio::post(engine_thread_.context(), [this] {
     engine_->start();
+    depot_->start();
     upkeep_->spawn("the places in the line",
                    tasks::tell_places(*upkeep_, *places_due_, *workspace_.database, hub_, *waiting_));
     upkeep_->spawn("the upkeep", keep_up(*upkeep_, *upkeep_due_, *workspace_.database, *identity_, *uploads_, clock_));
@@ -278,6 +305,7 @@ void NodeImpl::stop() {
   auto stopped = boost::asio::co_spawn(engine_thread_.context(), engine_->stop(grace), boost::asio::use_future);
   boost::asio::post(engine_thread_.context(), [this] {
     upkeep_->stop();
+    depot_->stop();
     upkeep_due_->notify();
     places_due_->notify();
   });

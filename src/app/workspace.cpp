@@ -8,6 +8,7 @@
 #include "app/repair.h"
 #include "base/log.h"
 #include "db/schema.h"
+#include "files/stock.h"
 
 namespace fluxgate::app {
 namespace {
@@ -62,6 +63,12 @@ Result<void> settle(const Config& config, const std::string& url, const db::Plan
   return repair_now(config, url);
 }
 
+// Rows that came with another database are not counted yet.
+void take_stock(db::Database& database) {
+  if (!database.read_now([](db::Tx& tx) { return files::needs_stock(tx); })) return;
+  database.write_now([](db::Tx& tx) { files::take_stock(tx); });
+}
+
 void set_up(db::Database& database, const db::Plan& plan) {
   if (plan.state == db::State::ready) return;
   if (plan.state == db::State::outdated)
@@ -86,6 +93,7 @@ Result<Workspace> open_place(const Config& config, const std::string& url, db::O
     FLUX_CHECK(settle(config, url, plan));
   }
   set_up(*workspace.database, plan);
+  take_stock(*workspace.database);
   return workspace;
 }
 

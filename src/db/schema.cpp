@@ -53,7 +53,7 @@ void migrate(Tx& tx) {
 const std::vector<Table>& tables() {
   static const std::vector<Table> all = [] {
     std::vector<Table> list = task_tables();
-    for (auto part : {money_tables(), people_tables(), system_tables(), shared_tables()})
+    for (auto part : {money_tables(), people_tables(), system_tables(), storage_tables(), shared_tables()})
       for (auto& table : part) list.push_back(std::move(table));
     return list;
   }();

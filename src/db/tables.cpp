@@ -316,6 +316,42 @@ std::vector<Table> system_tables() {
   };
 }
 
+std::vector<Table> storage_tables() {
+  return {
+      // The bytes behind rows of generated_files: one row for each content, however many files have it.
+      {"fg_file_object",
+       "fluxgate",
+       {{"key", kText, "PRIMARY KEY"},    // "ab/cd/<sha256>.<ext>"; of imported files their path in the bucket
+        {"size", kInt, "NOT NULL"},
+        {"refs", kInt, "NOT NULL"},       // rows of generated_files that are not deleted
+        {"place", kText, "NOT NULL"},     // 'local', or the id in cloud_storage_config
+        {"cloud_path", kText},            // its key there
+        {"etag", kText},                  // what the store said of it
+        {"next_at", kInt},                // when something is to be done with it: moved, or removed when refs = 0
+        {"owner", kText},                 // the node at work on it
+        {"tries", kInt, "NOT NULL DEFAULT 0"},
+        {"error", kText}},                // of the last try
+       "",
+       {"CREATE INDEX IF NOT EXISTS fg_file_object_due ON fg_file_object (next_at, key) WHERE next_at IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS fg_file_object_place ON fg_file_object (place, key)",
+        "CREATE INDEX IF NOT EXISTS fg_file_object_path ON fg_file_object (cloud_path) WHERE cloud_path IS NOT NULL"}},
+      // What users keep, moved with their rows; source_type and file_type '' hold a user's sum.
+      {"fg_file_usage",
+       "fluxgate",
+       {{"user_id", kText, "NOT NULL"},
+        {"source_type", kText, "NOT NULL"},
+        {"file_type", kText, "NOT NULL"},
+        {"files", kInt, "NOT NULL"},
+        {"bytes", kInt, "NOT NULL"}},
+       "PRIMARY KEY (user_id, source_type, file_type)",
+       {"CREATE INDEX IF NOT EXISTS fg_file_usage_most ON fg_file_usage (bytes) WHERE source_type = ''"}},
+      // Uploads that were an input of a task, and the first such task.
+      {"fg_file_use", "fluxgate", {{"file_id", kText, "PRIMARY KEY"}, {"task_id", kText, "NOT NULL"}}},
+      // Which data folder each node works on.
+      {"fg_node_folder", "fluxgate", {{"node_id", kText, "PRIMARY KEY"}, {"folder", kText, "NOT NULL"}}},
+  };
+}
+
 // Column for column what Open WebUI and the fork create, so that either finds what it expects
 // (spec/seed-db.md §11, §14, §15).
 std::vector<Table> shared_tables() {
@@ -437,7 +473,11 @@ std::vector<Table> shared_tables() {
         {"updated_at", kDate, "NOT NULL"}},
        "",
        {"CREATE INDEX IF NOT EXISTS idx_generated_files_user_id ON generated_files (user_id)",
-        "CREATE INDEX IF NOT EXISTS idx_generated_files_source ON generated_files (source_type, source_task_id)"}},
+        "CREATE INDEX IF NOT EXISTS idx_generated_files_source ON generated_files (source_type, source_task_id)",
+        "CREATE INDEX IF NOT EXISTS fg_generated_files_history ON generated_files (user_id, created_at, id)",
+        "CREATE INDEX IF NOT EXISTS fg_generated_files_age ON generated_files (created_at) WHERE status = 'uploaded'",
+        "CREATE INDEX IF NOT EXISTS fg_generated_files_local ON generated_files (local_path) WHERE local_path IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS fg_generated_files_cloud ON generated_files (cloud_path) WHERE cloud_path IS NOT NULL"}},
   };
 }
 

@@ -9,4 +9,9 @@ void take_turns(Tx& tx, std::string_view what) {
   tx.each("SELECT pg_advisory_xact_lock(CAST($1 AS INTEGER), hashtext($2))", {kSpace, what}, [](const Row&) {});
 }
 
+Millis shared_now(Tx& tx, Millis own) {
+  if (tx.dialect() == Dialect::sqlite) return own;
+  return tx.number("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)");
+}
+
 }  // namespace fluxgate::db

@@ -5,11 +5,15 @@
 
 #include <string_view>
 
+#include "base/clock.h"
 #include "db/database.h"
 
 namespace fluxgate::db {
 
 // Until the transaction ends. Before any other lock.
 void take_turns(Tx& tx, std::string_view what);
+
+// The time by the clock that all nodes share: the database's; `own` where there is one node.
+Millis shared_now(Tx& tx, Millis own);
 
 }  // namespace fluxgate::db

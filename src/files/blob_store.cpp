@@ -135,7 +135,8 @@ Result<std::string> BlobStore::publish(Staged& staged, std::string_view extensio
   const std::string inner = outer + "/" + hash.substr(2, 2);
   const std::string key = fmt::format("{}/{}/{}.{}", hash.substr(0, 2), hash.substr(2, 2), hash, extension);
   const std::string path = directory_ + "/" + key;
-  if (::access(path.c_str(), F_OK) == 0) return key;  // the same bytes were kept before
+  // The same bytes were kept before. Being touched, they count as new (see take_away).
+  if (::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0) return key;
   FLUX_CHECK(staged.flush());
   if (!make_folder(directory_, outer) || !make_folder(outer, inner)) return disk_error("make folder", inner);
   if (::rename(staged.path_.c_str(), path.c_str()) != 0) return disk_error("rename", path);
@@ -151,6 +152,64 @@ Result<void> BlobStore::place(Staged& staged, const std::string& path) const {
   if (::rename(staged.path_.c_str(), path.c_str()) != 0) return disk_error("rename", path);
   staged.path_.clear();
   return {};
+}
+
+// Whoever publishes the same bytes meanwhile has either touched the file before it was renamed, which shows in its
+// time, or finds none and puts its own there.
+bool BlobStore::take_away(std::string_view key, std::chrono::milliseconds older_than) const {
+  const std::string path = path_of(key);
+  const std::string aside = directory_ + "/tmp/" + crypto::random_hex(16);
+  if (path.empty() || ::rename(path.c_str(), aside.c_str()) != 0) return true;  // it is not there
+  std::error_code error;
+  const auto age = fs::file_time_type::clock::now() - fs::last_write_time(aside, error);
+  if (!error && age < older_than) {
+    ::rename(aside.c_str(), path.c_str());
+    return false;
+  }
+  ::unlink(aside.c_str());
+  return true;
+}
+
+Result<void> BlobStore::adopt_copy(const std::string& from, std::string_view key) const {
+  const auto staged = stage();
+  const Descriptor file(from, O_RDONLY);
+  if (!file) return disk_error("open", from);
+  std::array<char, 64 * 1024> buffer;
+  for (;;) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return disk_error("read", from);
+    if (got == 0) break;
+    FLUX_CHECK(staged->append({buffer.data(), static_cast<std::size_t>(got)}));
+  }
+  if (!is_key(key) || staged->sha256() != sha256_of(key))
+    return fail(Errc::invalid, "not_its_content",
+                {"The file's name is not the hash of its content.", "文件名与内容的哈希不一致。"});
+  FLUX_CHECK(publish(*staged, key.substr(key.rfind('.') + 1)));
+  return {};
+}
+
+void BlobStore::drop_thumbnails(std::string_view sha256) const {
+  std::error_code error;
+  for (const auto& side : fs::directory_iterator(directory_ + "/thumbs", error))
+    for (const char* extension : {"webp", "avif"}) {
+      std::error_code gone;
+      fs::remove(side.path() / fmt::format("{}.{}", sha256, extension), gone);
+    }
+}
+
+void BlobStore::each(
+    const std::function<void(const std::string& key, std::uint64_t size, std::chrono::milliseconds age)>& visit) const {
+  const auto now = fs::file_time_type::clock::now();
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(directory_, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string key = fs::relative(entry->path(), directory_).string();
+    if (!is_key(key)) continue;
+    std::error_code gone;
+    const auto size = entry->file_size(gone);
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->last_write_time(gone));
+    if (!gone) visit(key, size, age);
+  }
 }
 
 std::string BlobStore::path_of(std::string_view key) const {

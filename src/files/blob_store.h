@@ -5,7 +5,9 @@
 // Thread-safe: no state but the directory. Functions block on the disk.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,6 +55,15 @@ class BlobStore {
   Result<std::string> publish(Staged& staged, std::string_view extension) const;
   // For what can be made again: into `path`, whose folder is created; flushed but not the folder.
   Result<void> place(Staged& staged, const std::string& path) const;
+
+  // Removes a published file, unless somebody published the same bytes since `older_than`: false then.
+  bool take_away(std::string_view key, std::chrono::milliseconds older_than) const;
+
+  // A copy of the file `from` under `key`, whose hash it must have: invalid (not_its_content) else.
+  Result<void> adopt_copy(const std::string& from, std::string_view key) const;
+  void drop_thumbnails(std::string_view sha256) const;
+  // Calls `visit(key, size, age)` for each published file, in no order.
+  void each(const std::function<void(const std::string& key, std::uint64_t size, std::chrono::milliseconds age)>& visit) const;
 
   // Absolute path of a key; "" when `key` has not a key's form (it comes from a database that others
   // may have written).

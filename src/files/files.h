@@ -23,6 +23,9 @@
 
 namespace fluxgate::files {
 
+// The place of objects on the disk of this server.
+inline constexpr std::string_view kLocal = "local";
+
 // What is known of a stored object. Dimensions are 0 when the decoder refused (failure is not fatal
 // for results; uploads are refused).
 struct Stored {
@@ -34,6 +37,9 @@ struct Stored {
   Millis duration_ms = 0;        // of films and sounds; 0 when unknown
   std::string dominant_color;    // "#rrggbb"; of films: of their first picture
   std::string thumbhash;         // base64
+  // Where the bytes are: kLocal, or the id of a store (store_table.h) and the key there.
+  std::string place = std::string(kLocal);
+  std::string cloud_path = {}, etag = {};
 };
 
 enum class Purpose {
@@ -67,6 +73,22 @@ struct FileRow {
   std::string id, user_id, filename, key, mime, source_type, source_task_id, sha256;  // key: of files of an adopted database their link
   std::uint64_t size = 0;
   Millis created_at = 0;
+  std::string place = std::string(kLocal);  // as Stored
+  std::string cloud_path = {};
+  std::string url = {};  // where it was said to be when it was not on the disk; all that is known of some imported files
+};
+
+// What lies beyond the local disk (depot.h).
+class Remote {
+ public:
+  virtual ~Remote() = default;
+  // After an object was published on the local disk, before anything refers to it. No effect where the disk is
+  // the store, or a folder all nodes share from which objects are moved later; else the object is put into the
+  // store and `stored` says so. Errors: those of Store::put; unavailable (folder_not_shared).
+  virtual awaitable<Result<void>> deposit(Stored& stored) = 0;
+  // The path of a copy of an object that is not on the local disk; it stays at least an hour.
+  // not_found (file_not_found), unavailable and those of Store::get.
+  virtual awaitable<Result<std::string>> bring(std::string key) = 0;
 };
 
 struct Options {
@@ -115,8 +137,13 @@ class Files {
   // The whole object as a data URI, for upstreams that must be given the bytes (bounded).
   virtual awaitable<Result<std::string>> data_uri(std::string_view key, std::uint64_t limit) = 0;
 
+  // Of an object, wherever it is: the path of a file with its bytes, which stays at least an hour.
+  virtual awaitable<Result<std::string>> local_copy(std::string_view key) = 0;
+
   // Removes what a crash left half-written. At start.
   virtual void sweep() = 0;
+  // Before use, when there is anything beyond the local disk. `remote` outlives the coroutines that wait here.
+  virtual void attach(Remote& remote) = 0;
 };
 
 std::unique_ptr<Files> make_files(Options options, const Clock& clock);

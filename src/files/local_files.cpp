@@ -78,6 +78,7 @@ struct Workshop {
   DecodeLimits limits;
   WorkPool& media;
   WorkPool& disk;
+  Remote* remote;
 };
 
 // A file on its way: handed from pool to pool, used by one thread at a time.
@@ -172,6 +173,10 @@ awaitable<Result<Stored>> keep(Workshop shop, Purpose purpose, std::shared_ptr<P
   if (!published) co_return std::unexpected(std::move(published).error());
   if (!is_sound(piece->format))
     co_await shop.media.run(WhenFull::wait, "", [shop, piece] { return describe(shop, *piece); });
+  if (shop.remote != nullptr) {
+    auto deposited = co_await shop.remote->deposit(piece->stored);
+    if (!deposited) co_return std::unexpected(std::move(deposited).error());
+  }
   co_return std::move(piece->stored);
 }
 
@@ -251,7 +256,7 @@ class LocalFiles final : public Files {
   }
 
   std::unique_ptr<Incoming> begin(Purpose purpose) override {
-    return std::make_unique<LocalIncoming>(Workshop{store_, limits(), media_, disk_}, purpose, options_);
+    return std::make_unique<LocalIncoming>(Workshop{store_, limits(), media_, disk_, remote_}, purpose, options_);
   }
   std::uint64_t limit_of(Purpose purpose) const override {
     switch (purpose) {
@@ -283,19 +288,24 @@ class LocalFiles final : public Files {
   std::string path_of(std::string_view key) const override { return store_.path_of(key); }
   awaitable<Result<std::string>> thumbnail_path(std::string_view key, int side, PreviewFormat format) override;
   awaitable<Result<std::string>> data_uri(std::string_view key, std::uint64_t limit) override;
+  awaitable<Result<std::string>> local_copy(std::string_view key) override { return copy(std::string(key)); }
   void sweep() override { store_.sweep(); }
+  void attach(Remote& remote) override { remote_ = &remote; }
 
  private:
   DecodeLimits limits() const { return {.max_pixels = options_.max_pixels, .max_frames = options_.max_frames}; }
   // Values, not views: they outlive the caller's arguments.
   awaitable<Result<std::string>> thumbnail(std::string key, int side, PreviewFormat format);
   awaitable<Result<std::string>> inlined(std::string key, std::uint64_t limit);
-  Result<void> draw_thumbnail(const std::string& key, int side, PreviewFormat format, const std::string& path) const;
-  Result<std::string> poster_of(const std::string& key) const;
+  awaitable<Result<std::string>> copy(std::string key);
+  Result<void> draw_thumbnail(const std::string& key, std::string original, int side, PreviewFormat format,
+                              const std::string& path) const;
+  Result<std::string> poster_of(const std::string& key, const std::string& original) const;
 
   const Options options_;
   const BlobStore store_;
   const LinkSigner signer_;
+  Remote* remote_ = nullptr;
   WorkPool media_, disk_;  // last: their work uses the others
 };
 
@@ -324,23 +334,34 @@ awaitable<Result<std::string>> LocalFiles::thumbnail(std::string key, int side, 
                          {"Previews have a longer side of 320, 640 or 1280 pixels.",
                           "预览图的长边为 320、640 或 1280 像素。"})
                        .with("received", side));
-  if (store_.path_of(key).empty()) co_return no_such_object();
-  std::string path = store_.thumbnail_path(sha256_of(key), side, format == PreviewFormat::avif ? "avif" : "webp");
+  // Imported objects have keys of other forms.
+  const std::string name = is_key(key) ? std::string(sha256_of(key)) : crypto::sha256_hex(key);
+  std::string path = store_.thumbnail_path(name, side, format == PreviewFormat::avif ? "avif" : "webp");
   if (::access(path.c_str(), R_OK) == 0) co_return path;
-  auto work = [this, key, side, format, path] { return draw_thumbnail(key, side, format, path); };
+  auto original = co_await copy(key);
+  if (!original) co_return std::unexpected(std::move(original).error());
+  auto work = [this, key, from = *original, side, format, path] { return draw_thumbnail(key, from, side, format, path); };
   auto drawn = co_await media_.run(WhenFull::refuse, path, std::move(work));
   if (!drawn) co_return std::unexpected(std::move(drawn).error());
   co_return path;
 }
 
-Result<void> LocalFiles::draw_thumbnail(const std::string& key, int side, PreviewFormat as,
+// The object's own file, else a copy from its store.
+awaitable<Result<std::string>> LocalFiles::copy(std::string key) {
+  const std::string own = store_.path_of(key);
+  if (!own.empty() && ::access(own.c_str(), R_OK) == 0) co_return own;
+  if (remote_ == nullptr) co_return no_such_object();
+  auto brought = co_await remote_->bring(std::move(key));
+  co_return brought;
+}
+
+Result<void> LocalFiles::draw_thumbnail(const std::string& key, std::string original, int side, PreviewFormat as,
                                         const std::string& path) const {
-  std::string original = store_.path_of(key);
   Format format = format_of(key);
   if (::access(path.c_str(), R_OK) == 0) return {};  // made between the caller's look and its turn
   if (::access(original.c_str(), R_OK) != 0) return no_such_object();
   if (is_film(format)) {
-    FLUX_TRY(poster, poster_of(key));
+    FLUX_TRY(poster, poster_of(key, original));
     original = std::move(poster);
     format = Format::webp;
   }
@@ -354,10 +375,10 @@ Result<void> LocalFiles::draw_thumbnail(const std::string& key, int side, Previe
 }
 
 // Made when the film was stored; again when somebody has emptied the folder of previews.
-Result<std::string> LocalFiles::poster_of(const std::string& key) const {
-  std::string path = store_.poster_path(sha256_of(key));
+Result<std::string> LocalFiles::poster_of(const std::string& key, const std::string& original) const {
+  std::string path = store_.poster_path(is_key(key) ? std::string(sha256_of(key)) : crypto::sha256_hex(key));
   if (::access(path.c_str(), R_OK) == 0) return path;
-  FLUX_TRY(facts, inspect_film(store_.path_of(key), format_of(key)));
+  FLUX_TRY(facts, inspect_film(original, format_of(key)));
   FLUX_CHECK(draw_poster(store_, facts.poster, path));
   return path;
 }
@@ -367,8 +388,8 @@ awaitable<Result<std::string>> LocalFiles::data_uri(std::string_view key, std::u
 }
 
 awaitable<Result<std::string>> LocalFiles::inlined(std::string key, std::uint64_t limit) {
-  const std::string path = store_.path_of(key);
-  if (path.empty()) co_return no_such_object();
+  auto copied = co_await copy(key);
+  FLUX_CO_TRY(path, std::move(copied));
   auto uri = std::make_shared<std::string>();
   auto work = [path, limit, uri, mime = mime_of(format_of(key))]() -> Result<void> {
     std::error_code error;

@@ -2,6 +2,12 @@
 
 #include <charconv>
 
+#include <fmt/format.h>
+
+#include "files/blob_store.h"
+#include "files/objects.h"
+#include "files/store_table.h"
+
 namespace fluxgate::files {
 namespace {
 
@@ -41,41 +47,132 @@ std::string sha256_in(std::string_view metadata_text) {
 
 }  // namespace
 
+namespace {
+
+// The user's sum first: whoever holds its row has the others too.
+void count(db::Tx& tx, const FileRow& row, std::string_view type, int files) {
+  const std::int64_t bytes = files * static_cast<std::int64_t>(row.size);
+  const auto add = [&](std::string_view source, std::string_view type) {
+    tx.exec(
+        "INSERT INTO fg_file_usage (user_id, source_type, file_type, files, bytes) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (user_id, source_type, file_type) DO UPDATE SET files = fg_file_usage.files + $4, "
+        "bytes = fg_file_usage.bytes + $5",
+        {row.user_id, source, type, files, bytes});
+  };
+  add("", "");
+  add(row.source_type.empty() ? "other" : std::string_view(row.source_type), type.empty() ? "other" : type);
+}
+
+FileRow read_file(const db::Row& row) {
+  FileRow file;
+  file.id = row.str(0);
+  file.user_id = row.str(1);
+  file.filename = row.str(2);
+  file.cloud_path = row.str(4);
+  file.key = row.is_null(3) ? std::string(key_in(file.cloud_path)) : row.str(3);
+  file.mime = row.str(5);
+  file.source_type = row.str(6);
+  file.source_task_id = row.str(7);
+  file.sha256 = sha256_in(row.text(8));
+  file.size = static_cast<std::uint64_t>(row.i64(9));
+  file.created_at = parse_sql_time(row.text(10));
+  if (row.is_null(3)) file.url = row.str(11);
+  return file;
+}
+
+}  // namespace
+
 void insert_row(db::Tx& tx, const FileRow& row, const Stored& stored) {
+  FileRow counted = row;
+  counted.mime = stored.mime;
+  counted.size = stored.size;
+  count(tx, counted, file_type(stored.mime), 1);
+  const objects::Object object = objects::refer(tx, stored, row.created_at);
   const std::string filename = fitting(row.filename);
   const std::string extra = metadata(row, stored);
   const std::string time = sql_time(row.created_at);
-  const std::optional<std::string_view> task =
-      row.source_task_id.empty() ? std::nullopt : std::optional<std::string_view>(row.source_task_id);
+  const bool local = object.is_local();
+  const std::string provider = local ? std::string(kLocal) : provider_of(tx, object.place);
+  const auto here = local ? std::optional(object.key) : std::nullopt;
+  const auto there = local ? std::nullopt : std::optional(object.cloud_path);
+  const auto task = row.source_task_id.empty() ? std::nullopt : std::optional(row.source_task_id);
   tx.exec(
-      "INSERT INTO generated_files (id, user_id, filename, original_filename, file_type, mime_type, "
-      "file_size, "
-      "storage_provider, local_path, source_type, source_task_id, file_metadata, status, created_at, "
-      "updated_at) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, 'local', $8, $9, $10, $11, 'uploaded', $12, $13)",
-      {row.id, row.user_id, filename, filename, file_type(stored.mime), stored.mime, stored.size, stored.key,
+      "INSERT INTO generated_files (id, user_id, filename, original_filename, file_type, mime_type, file_size, "
+      "storage_provider, local_path, cloud_path, source_type, source_task_id, file_metadata, status, created_at, "
+      "updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'uploaded', $14, $15)",
+      {row.id, row.user_id, filename, filename, file_type(stored.mime), stored.mime, stored.size, provider, here, there,
        row.source_type, task, extra, time, time});
 }
 
 std::optional<FileRow> find_row(db::Tx& tx, std::string_view id, std::string_view owner) {
-  return tx.first(
-      "SELECT id, user_id, filename, local_path, mime_type, source_type, source_task_id, file_metadata, "
-      "file_size, "
-      "created_at, CASE WHEN storage_provider = 'local' THEN '' ELSE cloud_url END FROM generated_files WHERE id = $1 AND ($2 = '' OR user_id = $3) AND status = 'uploaded'",
-      {id, owner, owner}, [](const db::Row& row) {
-        FileRow file;
-        file.id = row.str(0);
-        file.user_id = row.str(1);
-        file.filename = row.str(2);
-        file.key = row.text(3).empty() ? row.str(10) : row.str(3);
-        file.mime = row.str(4);
-        file.source_type = row.str(5);
-        file.source_task_id = row.str(6);
-        file.sha256 = sha256_in(row.text(7));
-        file.size = static_cast<std::uint64_t>(row.i64(8));
-        file.created_at = parse_sql_time(row.text(9));
-        return file;
-      });
+  auto file = tx.first(
+      "SELECT id, user_id, filename, local_path, cloud_path, mime_type, source_type, source_task_id, file_metadata, "
+      "file_size, created_at, cloud_url FROM generated_files WHERE id = $1 AND ($2 = '' OR user_id = $3) AND status = 'uploaded'",
+      {id, owner, owner}, read_file);
+  if (!file) return file;
+  // The object knows best: rows follow it.
+  if (const auto object = objects::find(tx, file->key)) {
+    file->place = object->place;
+    file->cloud_path = object->cloud_path;
+  } else if (!file->url.empty()) {
+    file->place.clear();
+  }
+  return file;
+}
+
+bool remove_row(db::Tx& tx, std::string_view id, std::string_view owner, Millis now) {
+  const auto file = find_row(tx, id, owner);
+  if (!file) return false;
+  // Whoever else removes it waits here; then it is looked at again.
+  tx.number(fmt::format("SELECT refs FROM fg_file_object WHERE key = $1{}", tx.for_update()), {file->key});
+  if (!find_row(tx, id, owner)) return false;
+  // Imported rows may name the kind and no media type.
+  const auto type = tx.first("SELECT file_type FROM generated_files WHERE id = $1", {id}, [](const db::Row& row) { return row.str(0); });
+  count(tx, *file, type.value_or(""), -1);
+  objects::release(tx, file->key, now);
+  if (file->source_task_id.empty())
+    tx.exec("DELETE FROM generated_files WHERE id = $1", {id});
+  else
+    tx.exec(
+        "UPDATE generated_files SET status = 'deleted', local_path = NULL, cloud_path = NULL, cloud_url = NULL, "
+        "updated_at = $2 WHERE id = $1",
+        {id, sql_time(now)});
+  tx.exec("DELETE FROM fg_file_use WHERE file_id = $1", {id});
+  return true;
+}
+
+FilePage list_rows(db::Tx& tx, const FileQuery& query) {
+  static constexpr const char* kWhere =
+      "FROM generated_files WHERE user_id = $1 AND ($2 = '' OR file_type = $2) AND ($3 = '' OR source_type = $3) AND "
+      "($4 = '' OR status = $4) AND ($4 <> '' OR status <> 'deleted')";
+  static const std::string page = fmt::format(
+      "SELECT id, user_id, filename, local_path, cloud_path, mime_type, source_type, source_task_id, file_metadata, "
+      "file_size, created_at, cloud_url, file_type, status, error_message {} ORDER BY created_at DESC, id DESC "
+      "LIMIT $5 OFFSET $6",
+      kWhere);
+  static const std::string count = fmt::format("SELECT COUNT(*) {}", kWhere);
+  FilePage found;
+  found.total = tx.number(count, {query.user_id, query.file_type, query.source_type, query.status});
+  found.files = tx.all(page, {query.user_id, query.file_type, query.source_type, query.status, query.limit, query.offset},
+                       [](const db::Row& row) {
+                         return ListedFile{read_file(row), row.str(12), row.str(13), row.str(14), row.str(8)};
+                       });
+  return found;
+}
+
+void note_use(db::Tx& tx, std::string_view file_id, std::string_view task_id) {
+  tx.exec("INSERT INTO fg_file_use (file_id, task_id) VALUES ($1, $2) ON CONFLICT (file_id) DO NOTHING", {file_id, task_id});
+}
+
+std::string_view key_in(std::string_view cloud_path) {
+  // Three segments from the end.
+  std::size_t at = std::string_view::npos;
+  for (int i = 0; i < 3; ++i) {
+    at = at == 0 ? std::string_view::npos : cloud_path.rfind('/', at == std::string_view::npos ? at : at - 1);
+    if (at == std::string_view::npos) return cloud_path;
+  }
+  const std::string_view end = cloud_path.substr(at + 1);
+  return is_key(end) ? end : cloud_path;
 }
 
 std::string sql_time(Millis time_ms) {

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "files/names.h"
+#include "files/rules.h"
 #include "files/sniff.h"
 
 namespace fluxgate::files {
@@ -254,6 +255,7 @@ awaitable<Result<KeptFile>> Uploads::enter(Upload upload, Stored stored) {
   FileRow row = row_of(upload.user_id, "upload", upload.name, stored);
   row.id = upload.id;
   auto inserted = co_await database_.write([this, row, stored](db::Tx& tx) -> Result<void> {
+    FLUX_CHECK(check_room(tx, row.user_id, stored.size));
     if (tx.exec("UPDATE fg_upload SET stored = 1 WHERE id = $1 AND stored = 0", {row.id}) == 0) return not_found();
     files_.insert(tx, row, stored);
     return {};
@@ -263,7 +265,12 @@ awaitable<Result<KeptFile>> Uploads::enter(Upload upload, Stored stored) {
 }
 
 awaitable<Result<KeptFile>> Uploads::insert(FileRow row, Stored stored) {
-  co_await database_.write([this, row, stored](db::Tx& tx) { files_.insert(tx, row, stored); });
+  auto inserted = co_await database_.write([this, row, stored](db::Tx& tx) -> Result<void> {
+    FLUX_CHECK(check_room(tx, row.user_id, stored.size));
+    files_.insert(tx, row, stored);
+    return {};
+  });
+  FLUX_CO_CHECK(std::move(inserted));
   co_return KeptFile{std::move(row), std::move(stored)};
 }
 

@@ -2,6 +2,7 @@
 
 #include "credits/checks.h"
 #include "credits/ledger.h"
+#include "files/stock.h"
 
 namespace fluxgate::tasks {
 namespace {
@@ -56,6 +57,7 @@ constexpr credits::Check kChecks[] = {
 std::vector<std::string> audit(db::Tx& tx) {
   auto findings = credits::audit(tx);
   for (std::string& finding : credits::findings_of(tx, kChecks)) findings.push_back(std::move(finding));
+  for (std::string& finding : files::audit(tx)) findings.push_back(std::move(finding));
   return findings;
 }
 

@@ -1,5 +1,5 @@
-// Everything that must hold in the database, whatever happened: the books (credits::audit), and that tasks, their
-// files, batches, events and keys fit together. What `fluxgate db verify` checks.
+// Everything that must hold in the database, whatever happened: the books (credits::audit), what is counted of files
+// (files::audit), and that tasks, their files, batches, events and keys fit together. What `fluxgate db verify` checks.
 #pragma once
 
 #include <string>

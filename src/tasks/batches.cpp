@@ -115,6 +115,7 @@ Result<Submitted> place_all(db::Tx& tx, const files::Files& files, const Parcel&
   lock_account(tx, parcel.batch.user_id);
   if (auto known = find_key(tx, parcel.use)) return replay(*known);
   FLUX_CHECK(check_pending(tx, parcel.batch.user_id, parcel.batch.provider, parcel.share, parcel.batch.total));
+  FLUX_CHECK(check_files(tx, parcel.orders));
   const bool cached = std::ranges::any_of(parcel.orders, &Order::use_cache);  // and may cost less then
   if (!cached) FLUX_CHECK(credits::check_available(tx, parcel.batch.user_id, parcel.quote));
   insert_batch(tx, parcel.batch);

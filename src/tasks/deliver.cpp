@@ -12,7 +12,8 @@ namespace {
 boost::json::object stored_to_json(const files::Stored& stored) {
   return {{"key", stored.key},       {"sha256", stored.sha256}, {"size", stored.size},
           {"mime", stored.mime},     {"width", stored.width},   {"height", stored.height},
-          {"color", stored.dominant_color}, {"thumbhash", stored.thumbhash}};
+          {"color", stored.dominant_color}, {"thumbhash", stored.thumbhash}, {"place", stored.place},
+          {"cloud_path", stored.cloud_path}, {"etag", stored.etag}};
 }
 
 std::string text_of(const boost::json::object& object, std::string_view member) {
@@ -35,7 +36,21 @@ files::Stored stored_from_json(const boost::json::object& object) {
   stored.height = static_cast<int>(number_of(object, "height"));
   stored.dominant_color = text_of(object, "color");
   stored.thumbhash = text_of(object, "thumbhash");
+  if (object.contains("place")) stored.place = text_of(object, "place");
+  stored.cloud_path = text_of(object, "cloud_path");
+  stored.etag = text_of(object, "etag");
   return stored;
+}
+
+constexpr Millis kStoreAwayPause = 5'000;
+
+awaitable<void> pause(std::chrono::milliseconds time) {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, time);
+  co_await timer.async_wait(use_awaitable);
+}
+
+bool is_store_away(const Error& error) {
+  return error.code() == "store_unavailable" || error.code() == "folder_not_shared";
 }
 
 boost::json::object output_to_json(const providers::Output& output) {
@@ -70,7 +85,11 @@ awaitable<void> Engine::on_done(Task task, Attempt attempt, providers::Done done
     boost::json::object object = output_to_json(output);
     if (!output.bytes.empty()) {
       // Inline results are stored first: the database is no place for them, and there is no link to ask again.
-      auto stored = co_await keep(std::move(output.bytes));
+      auto stored = co_await keep(output.bytes);
+      while (!stored && is_store_away(stored.error()) && !group_.stopping()) {
+        co_await pause(std::chrono::seconds(1));
+        stored = co_await keep(output.bytes);
+      }
       if (stored) object["stored"] = stored_to_json(*stored);
       else log::error("task {}: an inline result could not be stored: {}", task.id, stored.error().message().en);
     }
@@ -121,6 +140,7 @@ awaitable<void> Engine::deliver(Task task) {
   const boost::json::array outputs = outputs_of(task);
   std::vector<std::optional<files::Stored>> stored;
   std::size_t missing = 0;
+  bool store_away = false;
   for (const auto& value : outputs) {
     const boost::json::object& output = value.as_object();
     if (auto* done = output.if_contains("stored")) {
@@ -133,6 +153,7 @@ awaitable<void> Engine::deliver(Task task) {
       continue;
     }
     log::warn("task {}: a result could not be stored: {} {}", task.id, fetched.error().message().en, fetched.error().internal());
+    store_away = store_away || is_store_away(fetched.error());
     stored.push_back(std::nullopt);
     ++missing;
   }
@@ -140,6 +161,8 @@ awaitable<void> Engine::deliver(Task task) {
 
   constexpr int kRounds = 5;
   auto& flight = flights_[task.id];
+  // There is no place for the result now; that is no reason to give it up.
+  if (store_away) co_return schedule(task.id, now() + kStoreAwayPause);
   bool give_up = ++flight.failures >= kRounds || now() - task.updated_at > options_.policy.storing_deadline_ms;
   if (!give_up) {
     // The links may have expired: ask for the result again before the next round.

@@ -6,6 +6,8 @@
 
 #include "base/ids.h"
 #include "base/json_text.h"
+#include "files/rows.h"
+#include "files/rules.h"
 #include "tasks/task_store.h"
 
 namespace fluxgate::tasks {
@@ -220,6 +222,13 @@ Result<void> check_pending(db::Tx& tx, std::string_view user_id, std::string_vie
                   .retry_after(kRetryAfter));
 }
 
+Result<void> check_files(db::Tx& tx, std::span<const Order> orders) {
+  std::uint64_t bytes = 0;
+  for (const Order& order : orders)
+    for (const auto& upload : order.uploads) bytes += upload.second.size;
+  return files::check_room(tx, orders.front().task.user_id, bytes, Errc::invalid);
+}
+
 Result<void> place(db::Tx& tx, const files::Files& files, const Order& order) {
   auto hit = order.use_cache ? find_cached(tx, files, order.task, order.cache, order.stamp.now) : std::nullopt;
   Task task = order.task;
@@ -233,12 +242,15 @@ Result<void> place(db::Tx& tx, const files::Files& files, const Order& order) {
   }
   FLUX_CHECK(credits::hold(tx, task.user_id, task.id, task.quote, order.stamp));
   for (const auto& [row, stored] : order.uploads) files.insert(tx, row, stored);
+  for (const std::string& input : task.inputs)
+    if (const std::string file = files.file_id_of(input); !file.empty()) files::note_use(tx, file, task.id);
   if (hit) {
     credits::settle(tx, task.user_id, task.id, task.charged, credits::make_stamp(order.stamp.now));
     for (std::size_t i = 0; i < hit->rows.size(); ++i) {
       const TaskFile& file = hit->files[i];
-      files.insert(tx, hit->rows[i], {hit->rows[i].key, file.sha256, file.size, file.mime, file.width, file.height, 0,
-                                      file.dominant_color, file.thumbhash});
+      files.insert(tx, hit->rows[i],
+                   {.key = hit->rows[i].key, .sha256 = file.sha256, .size = file.size, .mime = file.mime, .width = file.width,
+                    .height = file.height, .dominant_color = file.dominant_color, .thumbhash = file.thumbhash});
       store::insert_file(tx, task.id, file);
     }
   }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,9 @@ void lock_account(db::Tx& tx, std::string_view user_id);
 
 // Refuses a submit of `more` tasks beyond the user's limit of unfinished ones: too_many_requests.
 Result<void> check_pending(db::Tx& tx, std::string_view user_id, std::string_view provider, const Share& share, int more);
+
+// Refuses a submit of a user who has no room for files left: invalid storage_quota. At least one order.
+Result<void> check_files(db::Tx& tx, std::span<const Order> orders);
 
 // Holds and stores the task; answered from the result cache, it is stored as succeeded and charged its share.
 // insufficient_credits; then nothing was written.

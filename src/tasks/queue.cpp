@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "tasks/settings.h"
+#include "db/settings.h"
 #include "tasks/task_row.h"
 #include "tasks/task_store.h"
 
@@ -33,12 +33,12 @@ struct Turns {
 
 Turns turns_from(const json::object& stored) {
   Turns turns;
-  turns.served = setting::number(stored, "served", 0);
-  turns.served_aged = setting::number(stored, "served_aged", 0);
+  turns.served = db::setting::number(stored, "served", 0);
+  turns.served_aged = db::setting::number(stored, "served_aged", 0);
   for (Priority priority : kPriorities)
     if (const auto* turn = stored.if_contains(name(priority)); turn && turn->is_object())
-      turns.of[priority] = {std::string(setting::text(turn->as_object(), "user", "")),
-                            static_cast<int>(setting::number(turn->as_object(), "left", 0))};
+      turns.of[priority] = {std::string(db::setting::text(turn->as_object(), "user", "")),
+                            static_cast<int>(db::setting::number(turn->as_object(), "left", 0))};
   return turns;
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/crypto.h"
 #include "base/ids.h"
-#include "tasks/settings.h"
+#include "db/settings.h"
 #include "tasks/task_row.h"
 #include "tasks/task_store.h"
 
@@ -72,17 +72,17 @@ json::object to_json(const CacheRules& rules) {
 
 CacheRules load_cache_rules(db::Tx& tx) {
   CacheRules rules;
-  const json::object stored = setting::load(tx, kKey);
-  rules.mode = cache_mode_named(setting::text(stored, "mode", "")).value_or(rules.mode);
-  rules.price_percent = static_cast<int>(setting::number(stored, "price_percent", rules.price_percent));
-  rules.across_users = setting::flag(stored, "across_users", rules.across_users);
-  rules.max_age_days = static_cast<int>(setting::number(stored, "max_age_days", rules.max_age_days));
-  rules.rev = setting::number(stored, "rev", 0);
+  const json::object stored = db::setting::load(tx, kKey);
+  rules.mode = cache_mode_named(db::setting::text(stored, "mode", "")).value_or(rules.mode);
+  rules.price_percent = static_cast<int>(db::setting::number(stored, "price_percent", rules.price_percent));
+  rules.across_users = db::setting::flag(stored, "across_users", rules.across_users);
+  rules.max_age_days = static_cast<int>(db::setting::number(stored, "max_age_days", rules.max_age_days));
+  rules.rev = db::setting::number(stored, "rev", 0);
   return rules;
 }
 
 bool save_cache_rules(db::Tx& tx, const CacheRules& rules, Millis now) {
-  return setting::save(tx, kKey, to_json(rules), rules.rev, now);
+  return db::setting::save(tx, kKey, to_json(rules), rules.rev, now);
 }
 
 std::string cache_key(const catalogue::Model& model, std::string_view endpoint, const catalogue::Normalised& normalised,

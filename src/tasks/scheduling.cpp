@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tasks/settings.h"
+#include "db/settings.h"
 
 namespace fluxgate::tasks {
 namespace {
@@ -27,9 +27,9 @@ Share share_from(const json::object& stored, Share share) {
       if (auto priority = item.is_string() ? priority_named(item.as_string()) : std::nullopt)
         share.priorities.push_back(*priority);
   }
-  share.weight = static_cast<int>(setting::number(stored, "weight", share.weight));
-  share.at_once = static_cast<int>(setting::number(stored, "at_once", share.at_once));
-  share.pending = static_cast<int>(setting::number(stored, "pending", share.pending));
+  share.weight = static_cast<int>(db::setting::number(stored, "weight", share.weight));
+  share.at_once = static_cast<int>(db::setting::number(stored, "at_once", share.at_once));
+  share.pending = static_cast<int>(db::setting::number(stored, "pending", share.pending));
   return share;
 }
 
@@ -86,19 +86,19 @@ Scheduling scheduling_from(const json::object& stored) {
   });
   each_member(stored, "models", [&](std::string model, const json::value& value) {
     if (value.is_object())
-      scheduling.models[model] = static_cast<int>(setting::number(value.as_object(), "at_once", 0));
+      scheduling.models[model] = static_cast<int>(db::setting::number(value.as_object(), "at_once", 0));
   });
   std::erase_if(scheduling.models, [](const auto& limit) { return limit.second <= 0; });
-  scheduling.aging_ms = setting::number(stored, "aging_s", scheduling.aging_ms / 1000) * 1000;
-  scheduling.aged_share = std::max(2, static_cast<int>(setting::number(stored, "aged_share", scheduling.aged_share)));
-  scheduling.rev = setting::number(stored, "rev", 0);
+  scheduling.aging_ms = db::setting::number(stored, "aging_s", scheduling.aging_ms / 1000) * 1000;
+  scheduling.aged_share = std::max(2, static_cast<int>(db::setting::number(stored, "aged_share", scheduling.aged_share)));
+  scheduling.rev = db::setting::number(stored, "rev", 0);
   return scheduling;
 }
 
-Scheduling load_scheduling(db::Tx& tx) { return scheduling_from(setting::load(tx, kKey)); }
+Scheduling load_scheduling(db::Tx& tx) { return scheduling_from(db::setting::load(tx, kKey)); }
 
 bool save_scheduling(db::Tx& tx, const Scheduling& scheduling, Millis now) {
-  return setting::save(tx, kKey, to_json(scheduling), scheduling.rev, now);
+  return db::setting::save(tx, kKey, to_json(scheduling), scheduling.rev, now);
 }
 
 }  // namespace fluxgate::tasks

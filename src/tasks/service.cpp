@@ -37,6 +37,7 @@ class Service final : public Tasks {
           lock_account(tx, use.user_id);
           if (auto same = find_key(tx, use)) return replay(*same);
           FLUX_CHECK(check_pending(tx, use.user_id, order.task.provider, share, 1));
+          FLUX_CHECK(check_files(tx, {&order, 1}));
           FLUX_CHECK(place(tx, files, order));
           keep_key(tx, use, order.task.id, order.stamp.now);
           return Submitted{order.task.id, false};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "db/turns.h"
 #include "notify/events.h"
 #include "tasks/task_row.h"
 
@@ -166,16 +167,11 @@ void insert(db::Tx& tx, const Task& task) {
 // ---- take-over ----
 
 namespace {
-// Clocks of machines differ; leases are measured by the one they share.
-Millis shared_now(db::Tx& tx, Millis own) {
-  if (tx.dialect() == db::Dialect::sqlite) return own;
-  return tx.number("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)");
-}
 constexpr Millis kNodesKept = 3'600'000;
 }  // namespace
 
 void renew_lease(db::Tx& tx, std::string_view node, Millis lease, Millis now) {
-  const Millis at = shared_now(tx, now);
+  const Millis at = db::shared_now(tx, now);  // clocks of machines differ
   tx.exec(
       "INSERT INTO fg_node (id, lease_until, started_at) VALUES ($1, $2, $3) "
       "ON CONFLICT (id) DO UPDATE SET lease_until = $2",
@@ -194,7 +190,7 @@ std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int l
       "WHERE status IN {} AND owner IS NOT NULL AND owner <> $1 AND NOT EXISTS "
       "(SELECT 1 FROM fg_node n WHERE n.id = fg_task.owner AND n.lease_until > $2) ORDER BY id LIMIT $3", kLive));
   std::vector<Task> taken;
-  for (Task& task : tx.all(orphans, {node, shared_now(tx, now), limit}, read_task)) {
+  for (Task& task : tx.all(orphans, {node, db::shared_now(tx, now), limit}, read_task)) {
     if (tx.exec("UPDATE fg_task SET owner = $1, fence = fence + 1 WHERE id = $2 AND fence = $3",
                 {node, task.id, task.fence}) != 1)
       continue;

@@ -24,6 +24,7 @@ void add_user(CLI::App& cli, Config& config, ExitCode& exit_code);
 void add_credits(CLI::App& cli, Config& config, ExitCode& exit_code);
 void add_models(CLI::App& cli, Config& config, ExitCode& exit_code);
 void add_db(CLI::App& cli, Config& config, ExitCode& exit_code);
+void add_files(CLI::App& cli, Config& config, ExitCode& exit_code);
 void add_doctor(CLI::App& cli, Config& config, ExitCode& exit_code);
 void add_version(CLI::App& cli, Config& config, ExitCode& exit_code);
 

@@ -1,9 +1,9 @@
-#include "tasks/settings.h"
+#include "db/settings.h"
 
-namespace fluxgate::tasks::setting {
+namespace fluxgate::db::setting {
 
-boost::json::object load(db::Tx& tx, std::string_view key) {
-  auto stored = tx.first("SELECT value FROM fg_setting WHERE key = $1", {key}, [](const db::Row& row) {
+boost::json::object load(Tx& tx, std::string_view key) {
+  auto stored = tx.first("SELECT value FROM fg_setting WHERE key = $1", {key}, [](const Row& row) {
     boost::system::error_code broken;
     auto value = boost::json::parse(row.text(0), broken);
     return !broken && value.is_object() ? std::move(value.as_object()) : boost::json::object{};
@@ -11,7 +11,7 @@ boost::json::object load(db::Tx& tx, std::string_view key) {
   return stored.value_or(boost::json::object{});
 }
 
-bool save(db::Tx& tx, std::string_view key, boost::json::object value, std::int64_t rev, Millis now) {
+bool save(Tx& tx, std::string_view key, boost::json::object value, std::int64_t rev, Millis now) {
   value["rev"] = rev + 1;
   const std::string text = boost::json::serialize(value);
   if (rev == 0)
@@ -19,7 +19,7 @@ bool save(db::Tx& tx, std::string_view key, boost::json::object value, std::int6
                    {key, text, now}) == 1;
   // The row is locked where others write beside us, so that the revision that was compared is the one replaced.
   const auto stored = tx.first(std::string("SELECT value FROM fg_setting WHERE key = $1") + std::string(tx.for_update()),
-                               {key}, [](const db::Row& row) { return row.str(0); });
+                               {key}, [](const Row& row) { return row.str(0); });
   if (!stored || number(load(tx, key), "rev", 0) != rev) return false;
   tx.exec("UPDATE fg_setting SET value = $2, updated_at = $3 WHERE key = $1", {key, text, now});
   return true;
@@ -40,4 +40,4 @@ std::string_view text(const boost::json::object& object, std::string_view member
   return value && value->is_string() ? std::string_view(value->as_string()) : fallback;
 }
 
-}  // namespace fluxgate::tasks::setting
+}  // namespace fluxgate::db::setting

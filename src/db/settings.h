@@ -1,4 +1,4 @@
-// One row of fg_setting as a JSON object with a revision, for the settings that tasks live by.
+// One row of fg_setting as a JSON object with a revision.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,18 @@
 #include "base/clock.h"
 #include "db/database.h"
 
-namespace fluxgate::tasks::setting {
+namespace fluxgate::db::setting {
 
 // Empty when it was never saved.
-boost::json::object load(db::Tx& tx, std::string_view key);
+boost::json::object load(Tx& tx, std::string_view key);
 
 // Writes `value` with rev + 1 over revision `rev` (0 = must not exist yet). False when the stored revision is
 // another; then nothing has changed.
-bool save(db::Tx& tx, std::string_view key, boost::json::object value, std::int64_t rev, Millis now);
+bool save(Tx& tx, std::string_view key, boost::json::object value, std::int64_t rev, Millis now);
 
 // Members of another type count as absent.
 std::int64_t number(const boost::json::object& object, std::string_view member, std::int64_t fallback);
 bool flag(const boost::json::object& object, std::string_view member, bool fallback);
 std::string_view text(const boost::json::object& object, std::string_view member, std::string_view fallback);
 
-}  // namespace fluxgate::tasks::setting
+}  // namespace fluxgate::db::setting

@@ -1,0 +1,131 @@
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "app/commands/commands.h"
+#include "app/commands/files_check.h"
+#include "app/commands/files_tool.h"
+#include "files/storage_stats.h"
+
+namespace fluxgate::app {
+namespace {
+
+struct MigrateOptions {
+  std::string from = "local", to;
+  int at_once = 4;
+};
+
+struct Migration {
+  std::vector<std::string> keys;
+  std::size_t next = 0;
+  std::int64_t done = 0, moved = 0, failed = 0, left = 0;
+  std::uint64_t bytes = 0;
+  std::optional<Error> stopped_by;  // nothing would go on
+};
+
+awaitable<void> migrate_some(FilesTool& tool, Migration& work, files::OpenStorePtr to, ProgressLine& progress) {
+  using What = files::MoveResult::What;
+  while (work.next < work.keys.size() && !work.stopped_by) {
+    const std::string key = work.keys[work.next++];
+    const auto before = co_await tool.database().read([key](db::Tx& tx) { return files::objects::find(tx, key); });
+    auto result = co_await tool.depot().move(key, to);
+    ++work.done;
+    if (result.what == What::moved) {
+      ++work.moved;
+      work.bytes += before ? before->size : 0;
+    } else if (result.what == What::failed) {
+      ++work.failed;
+      if (files::decision_of(*result.error) == files::Decision::final)
+        fmt::print(stderr, "{}: {}\n", key, result.error->message().en);
+      else
+        work.stopped_by = std::move(result.error);
+    } else {
+      ++work.left;
+    }
+    progress.show(work.done, work.bytes);
+  }
+}
+
+Error no_such_store(std::string_view kind) {
+  return Error(Errc::invalid, "store_unknown",
+               {fmt::format("No {} storage is configured; an administrator sets it up under /api/v1/storage/config.", kind),
+                fmt::format("未配置 {} 存储；请管理员在 /api/v1/storage/config 中设置。", kind)});
+}
+
+ExitCode migrate(FilesTool& tool, const MigrateOptions& options) {
+  const auto stores = tool.depot().stores();
+  files::OpenStorePtr to;
+  if (options.to != "local" && !(to = store_of_kind(*stores, options.to))) return report(no_such_store(options.to));
+  std::string from(files::kLocal);
+  if (options.from != "local") {
+    const auto store = store_of_kind(*stores, options.from);
+    if (!store) return report(no_such_store(options.from));
+    from = store->row.id;
+  }
+  const auto stock = tool.database().read_now([from](db::Tx& tx) { return files::stock_at(tx, from); });
+  ProgressLine progress(fmt::format("{} to {}", options.from, options.to), stock.objects);
+  Migration work;
+  std::string after;
+  for (;;) {
+    constexpr int kPage = 500;
+    work.next = 0;
+    work.keys = tool.database().read_now([from, after](db::Tx& tx) { return files::keys_at(tx, from, "", after, kPage); });
+    if (work.keys.empty() || work.stopped_by) break;
+    after = work.keys.back();
+    std::vector<awaitable<void>> all;
+    for (int i = 0; i < options.at_once; ++i) all.push_back(migrate_some(tool, work, to, progress));
+    tool.run(std::move(all));
+  }
+  progress.end();
+  fmt::print("{} moved ({:.1f} MB), {} failed, {} left where they are\n", work.moved, static_cast<double>(work.bytes) / 1e6, work.failed,
+             work.left);
+  if (work.stopped_by) return report(*work.stopped_by);
+  return work.failed == 0 ? ExitCode::ok : ExitCode::failed;
+}
+
+template <class F>
+ExitCode with_tool(const Config& config, F act) {
+  configure_log(config);
+  auto tool = FilesTool::open(config);
+  if (!tool) return report(tool.error());
+  try {
+    return act(**tool);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "fluxgate: {}\n", error.what());
+    return ExitCode::failed;
+  }
+}
+
+}  // namespace
+
+void add_files(CLI::App& cli, Config& config, ExitCode& exit_code) {
+  auto* command = cli.add_subcommand("files", "Care of stored files; works beside a running server");
+  command->require_subcommand(1);
+
+  auto moving = std::make_shared<MigrateOptions>();
+  auto* move = command->add_subcommand("migrate", "Move stored files from one place to another; can be stopped and begun again");
+  const CLI::IsMember places({"local", "cos", "s3"});
+  move->add_option("--from", moving->from, "Where they are")->check(places)->capture_default_str();
+  move->add_option("--to", moving->to, "Where they go; a configured storage")->check(places)->required();
+  move->add_option("--at-once", moving->at_once, "How many at the same time")->check(CLI::Range(1, 64))->capture_default_str();
+  move->callback([&config, &exit_code, moving] {
+    exit_code = with_tool(config, [&](FilesTool& tool) { return migrate(tool, *moving); });
+  });
+
+  auto verifying = std::make_shared<VerifyOptions>();
+  auto* verify = command->add_subcommand("verify", "Check that every stored file is where it should be, whole; exit 1 when not");
+  verify->add_flag("--quick", verifying->quick, "Compare sizes only; read no file");
+  verify->callback([&config, &exit_code, verifying] {
+    exit_code = with_tool(config, [&](FilesTool& tool) { return verify_files(tool, *verifying); });
+  });
+
+  auto collecting = std::make_shared<CollectOptions>();
+  auto* collect = command->add_subcommand("gc", "Find what nobody needs any more; removes it only with --yes");
+  collect->add_option("--older-than", collecting->older_than_s, "Seconds; younger things are left alone")
+      ->check(CLI::Range(0, 365 * 86'400))->capture_default_str();
+  collect->add_flag("--yes", collecting->yes, "Remove what is found");
+  collect->callback([&config, &exit_code, collecting] {
+    exit_code = with_tool(config, [&](FilesTool& tool) { return collect_files(tool, *collecting); });
+  });
+}
+
+}  // namespace fluxgate::app

@@ -1,0 +1,132 @@
+// What nobody needs: bytes without a row, copies of what was moved, results whose task is gone, uploads to a store
+// that were never ended. Younger things than the grace period may belong to somebody who is just about to say so.
+#include <fmt/format.h>
+
+#include "app/commands/files_check.h"
+#include "files/objects.h"
+#include "files/rows.h"
+
+namespace fluxgate::app {
+namespace {
+
+constexpr int kPage = 1000;
+constexpr Millis kUploadsLive = 24ll * 3600 * 1000;
+
+struct Heap {
+  std::string what;
+  std::int64_t count = 0;
+  std::uint64_t bytes = 0;
+};
+
+void tell(const Heap& heap, bool done) {
+  fmt::print("{}: {} ({:.1f} MB){}\n", heap.what, heap.count, static_cast<double>(heap.bytes) / 1e6, done ? ", removed" : "");
+}
+
+Heap collect_disk(FilesTool& tool, const CollectOptions& options) {
+  Heap heap{"files in the data folder without a row"};
+  const std::chrono::seconds grace(options.older_than_s);
+  const auto& disk = tool.depot().disk();
+  std::vector<std::pair<std::string, std::uint64_t>> old;
+  disk.each([&](const std::string& key, std::uint64_t size, std::chrono::milliseconds age) {
+    if (age >= grace) old.emplace_back(key, size);
+  });
+  for (const auto& [key, size] : old) {
+    const auto object = tool.database().read_now([key](db::Tx& tx) { return files::objects::find(tx, key); });
+    if (object && object->is_local()) continue;
+    if (options.yes && !disk.take_away(key, grace)) continue;
+    ++heap.count;
+    heap.bytes += size;
+  }
+  return heap;
+}
+
+awaitable<Result<Heap>> collect_store(FilesTool& tool, files::OpenStorePtr from, CollectOptions options) {
+  Heap heap{"objects in " + std::string(from->store->description()) + " without a row"};
+  const Millis before = system_clock().now_ms() - options.older_than_s * 1000ll;
+  std::string after;
+  do {
+    auto listing = co_await from->store->list(from->row.base_path, after, kPage);
+    if (!listing) co_return fail(std::move(listing).error());
+    for (const files::Listed& found : listing->objects) {
+      // Only what has a name that we give.
+      const std::string key(files::key_in(found.key));
+      if (!files::is_key(key) || found.modified_at == 0 || found.modified_at >= before) continue;
+      const auto object = co_await tool.database().read([key](db::Tx& tx) { return files::objects::find(tx, key); });
+      if (object && object->place == from->row.id && object->cloud_path == found.key) continue;
+      if (options.yes) {
+        auto gone = co_await from->store->remove(found.key);
+        if (!gone) co_return fail(std::move(gone).error());
+      }
+      ++heap.count;
+      heap.bytes += found.size;
+    }
+    after = listing->next;
+  } while (!after.empty());
+  if (options.yes) {
+    auto swept = co_await from->store->sweep_uploads(from->row.base_path, system_clock().now_ms() - kUploadsLive);
+    if (!swept) co_return fail(std::move(swept).error());
+    if (*swept > 0) fmt::print("uploads to {} that were never ended: {}, removed\n", from->store->description(), *swept);
+  }
+  co_return heap;
+}
+
+Heap collect_rows(FilesTool& tool, const CollectOptions& options) {
+  struct Row {
+    std::string id;
+    std::uint64_t size;
+  };
+  Heap heap{"results whose task is gone"};
+  const Millis now = system_clock().now_ms();
+  const auto rows = tool.database().read_now([before = now - options.older_than_s * 1000ll](db::Tx& tx) {
+    return tx.all(
+        "SELECT g.id, COALESCE(g.file_size, 0) FROM generated_files g WHERE g.status = 'uploaded' AND g.source_task_id IS NOT NULL "
+        "AND g.created_at < $1 AND NOT EXISTS (SELECT 1 FROM fg_task t WHERE t.id = g.source_task_id) AND NOT EXISTS (SELECT 1 FROM "
+        "fg_task t WHERE t.legacy_id = g.source_task_id) AND NOT EXISTS (SELECT 1 FROM fg_task_file f WHERE f.file_id = g.id)",
+        {files::sql_time(before)}, [](const db::Row& row) { return Row{row.str(0), static_cast<std::uint64_t>(row.i64(1))}; });
+  });
+  for (const Row& row : rows) {
+    if (options.yes) tool.database().write_now([id = row.id, now](db::Tx& tx) { return files::remove_row(tx, id, "", now); });
+    ++heap.count;
+    heap.bytes += row.size;
+  }
+  return heap;
+}
+
+// Removing was given up: the store refused too often, or was not known then. The server tries again.
+Heap collect_given_up(FilesTool& tool, const CollectOptions& options) {
+  Heap heap{"objects that nobody refers to and that could not be removed"};
+  const auto found = tool.database().read_now([](db::Tx& tx) {
+    return *tx.first("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM fg_file_object WHERE refs = 0 AND next_at IS NULL", {},
+                     [](const db::Row& row) { return std::pair(row.i64(0), static_cast<std::uint64_t>(row.i64(1))); });
+  });
+  heap.count = found.first;
+  heap.bytes = found.second;
+  if (options.yes)
+    tool.database().write_now([now = system_clock().now_ms()](db::Tx& tx) {
+      tx.exec("UPDATE fg_file_object SET next_at = $1, tries = 0 WHERE refs = 0 AND next_at IS NULL", {now});
+    });
+  return heap;
+}
+
+}  // namespace
+
+ExitCode collect_files(FilesTool& tool, const CollectOptions& options) {
+  std::int64_t count = 0;
+  const auto add = [&](const Heap& heap) {
+    count += heap.count;
+    tell(heap, options.yes && heap.count > 0);
+  };
+  add(collect_rows(tool, options));
+  add(collect_disk(tool, options));
+  for (const auto& [id, store] : tool.depot().stores()->by_id) {
+    if (!store->store) continue;
+    auto heap = tool.run(collect_store(tool, store, options));
+    if (!heap) return report(heap.error());
+    add(*heap);
+  }
+  add(collect_given_up(tool, options));
+  if (!options.yes && count > 0) fmt::print("Nothing was changed; --yes removes these.\n");
+  return ExitCode::ok;
+}
+
+}  // namespace fluxgate::app
