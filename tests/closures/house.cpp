@@ -78,9 +78,18 @@ House::House(db::Dialect engine)
   const tasks::ServiceParts service{database, *files, hub, *catalogue, accounts, progress_, clock, *engine_, waiting_, draining_, {}};
   tasks = tasks::make_tasks(service);
   batches = tasks::make_batches(service);
+  depot = std::make_unique<files::Depot>(io_.get_executor(), *client_, database, sealer_, clock,
+                                         files::DepotOptions{.directory = options.directory, .node_id = "house"});
+  {
+    boost::asio::io_context now;
+    auto read = boost::asio::co_spawn(now, depot->refresh(), boost::asio::use_future);
+    now.run();
+    read.get();
+  }
+  files->attach(*depot);
   uploads = std::make_unique<files::Uploads>(files::UploadOptions{.directory = (folder_ / "files/uploads").string()}, *files, database,
                                              clock, *client_, io_.get_executor());
-  api::Parts parts{*tasks, *batches, *files, database, hub, *catalogue, accounts, health_, *identity, clock, *engine_};
+  api::Parts parts{*tasks, *batches, *files, database, hub, *catalogue, accounts, health_, *identity, clock, *engine_, *depot, sealer_};
   parts.uploads = uploads.get();
   api::add_routes(router_, std::move(parts));
 }

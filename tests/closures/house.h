@@ -92,6 +92,7 @@ class House {
   notify::Hub hub;
   tasks::AccountStore accounts;
   std::unique_ptr<files::Files> files;
+  std::unique_ptr<files::Depot> depot;
   std::unique_ptr<catalogue::Holder> catalogue;
   std::unique_ptr<identity::Identity> identity;
   std::unique_ptr<tasks::Tasks> tasks;

@@ -6,6 +6,7 @@
 
 #include "base/crypto.h"
 #include "db/write_group.h"
+#include "files/rows.h"
 
 namespace fluxgate::simulation {
 
@@ -349,21 +350,19 @@ class SimFiles final : public files::Files {
   std::string link(std::string_view, std::string_view, Millis) const override { return {}; }
   Result<std::string> check_link(std::string_view, std::string_view, std::string_view, Millis) const override { return ""; }
   std::string file_id_of(std::string_view) const override { return {}; }
-  void insert(db::Tx& tx, const files::FileRow& row, const files::Stored&) const override {
-    tx.exec("INSERT INTO generated_files (id, user_id, filename, file_type, storage_provider, source_type, status, "
-            "created_at, updated_at) VALUES ($1, $2, $3, 'image', 'local', 'flux', 'uploaded', '', '')",
-            {row.id, row.user_id, row.filename});
+  void insert(db::Tx& tx, const files::FileRow& row, const files::Stored& stored) const override {
+    files::insert_row(tx, row, stored);
   }
-  std::optional<files::FileRow> find(db::Tx& tx, std::string_view id, std::string_view) const override {
-    return tx.first("SELECT id, user_id, filename FROM generated_files WHERE id = $1", {id}, [](const db::Row& row) {
-      return files::FileRow{.id = row.str(0), .user_id = row.str(1), .filename = row.str(2)};
-    });
+  std::optional<files::FileRow> find(db::Tx& tx, std::string_view id, std::string_view owner) const override {
+    return files::find_row(tx, id, owner);
   }
   std::string path_of(std::string_view) const override { return {}; }
   std::uint64_t limit_of(files::Purpose) const override { return UINT64_MAX; }
   awaitable<Result<std::string>> thumbnail_path(std::string_view, int, files::PreviewFormat) override { co_return ""; }
   awaitable<Result<std::string>> data_uri(std::string_view, std::uint64_t) override { co_return ""; }
+  awaitable<Result<std::string>> local_copy(std::string_view) override { co_return ""; }
   void sweep() override {}
+  void attach(files::Remote&) override {}
 };
 
 }  // namespace

@@ -29,8 +29,11 @@ class WholeApiTest : public PeopleTest {
     const tasks::ServiceParts service{*database_, *files_, hub_, *catalogue_, accounts_, progress_, clock_, *engine_, waiting_, draining_, {}};
     tasks_ = tasks::make_tasks(service);
     batches_ = tasks::make_batches(service);
+    depot_ = std::make_unique<files::Depot>(io_.get_executor(), *client_, *database_, sealer_, clock_,
+                                            files::DepotOptions{.directory = options.directory, .node_id = "test"});
+    files_->attach(*depot_);
     router_ = http::Router();
-    Parts parts{*tasks_, *batches_, *files_, *database_, hub_, *catalogue_, accounts_, health_, *identity_, clock_, *engine_};
+    Parts parts{*tasks_, *batches_, *files_, *database_, hub_, *catalogue_, accounts_, health_, *identity_, clock_, *engine_, *depot_, sealer_};
     uploads_ = std::make_unique<files::Uploads>(files::UploadOptions{.directory = options.directory + "/uploads"}, *files_, *database_,
                                                 clock_, *client_, io_.get_executor());
     parts.uploads = uploads_.get();
@@ -48,6 +51,7 @@ class WholeApiTest : public PeopleTest {
     batches_.reset();
     tasks_.reset();
     engine_.reset();
+    depot_.reset();
     client_.reset();
     files_.reset();
     PeopleTest::TearDown();
@@ -63,6 +67,7 @@ class WholeApiTest : public PeopleTest {
   std::unique_ptr<files::Files> files_;
   std::unique_ptr<catalogue::Holder> catalogue_;
   std::unique_ptr<net::HttpClient> client_;
+  std::unique_ptr<files::Depot> depot_;
   std::unique_ptr<tasks::Engine> engine_;
   std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<tasks::Batches> batches_;

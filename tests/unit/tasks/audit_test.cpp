@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "credits/ledger.h"
 #include "db/schema.h"
+#include "files/rows.h"
 #include "notify/events.h"
 #include "tasks/order.h"
 #include "tasks/queue.h"
@@ -39,8 +40,8 @@ void finish(db::Tx& tx, Task task) {
     ASSERT_TRUE(store::move(tx, task, move));
   }
   store::insert_file(tx, task.id, {.file_id = "file", .mime = "image/png", .sha256 = "x"});
-  tx.exec("INSERT INTO generated_files (id, user_id, filename, file_type, storage_provider, source_type, source_task_id, status, "
-          "created_at, updated_at) VALUES ('file', 'ann', 'a.png', 'image', 'local', 'flux', $1, 'uploaded', '', '')", {task.id});
+  files::insert_row(tx, {.id = "file", .user_id = "ann", .filename = "a.png", .source_type = "flux", .source_task_id = task.id, .created_at = kNow},
+                    {.key = "k", .sha256 = "x", .size = 7, .mime = "image/png"});
 }
 
 // One user, a batch of a task that succeeded ("done") and one that waits ("waits"), and a key for it.
@@ -95,6 +96,15 @@ constexpr Damage kDamages[] = {
     {"UPDATE fg_task SET status = 'failed' WHERE id = 'waits'", "batch has ended before its tasks, or not with them"},
     {"UPDATE fg_batch SET total = 1", "batch has more tasks than were submitted"},
     {"UPDATE fg_user SET event_seq = event_seq - 1", "event has a number that was not given yet"},
+    {"UPDATE fg_file_object SET refs = 2", "object on the disk is not referred to by as many files as it counts"},
+    {"UPDATE fg_file_object SET place = 'gone', cloud_path = 'k'", "object in a store is not referred to by as many files as it counts"},
+    {"UPDATE fg_file_object SET place = 'gone'", "object lies in a store that is not known"},
+    {"DELETE FROM fg_file_object", "file has no object on the disk"},
+    {"UPDATE generated_files SET local_path = NULL, cloud_path = 'k'", "file has no object in a store"},
+    {"UPDATE generated_files SET local_path = NULL", "file is nowhere"},
+    {"UPDATE fg_file_usage SET bytes = 8 WHERE source_type = ''", "bytes of a user are not the sum of the files"},
+    {"UPDATE fg_file_usage SET files = 2 WHERE source_type = ''", "files of a user are not counted right"},
+    {"UPDATE fg_file_usage SET bytes = 8 WHERE source_type <> ''", "bytes of a user are not the sum of their kinds"},
     {"UPDATE fg_idempotency SET task_id = 'none'", "Idempotency-Key stands for what does not exist"},
 };
 
