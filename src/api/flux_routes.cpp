@@ -124,11 +124,41 @@ Result<std::string> read_provider(const http::Request& request) {
                       json::string(name.substr(0, 64)), {{"expected", kAll}});
 }
 
+// Moments in seconds, as everywhere in query parameters; 0 = open.
+constexpr std::int64_t kSecondsMax = 253'402'300'799;  // the year 9999
+constexpr std::size_t kWordsLength = 200;
+
+Result<void> read_search(const http::Request& request, tasks::HistoryQuery& query) {
+  query.model = request.query("model").value_or("");
+  const std::string text(request.query("q").value_or(""));
+  for (std::size_t at = 0; (at = text.find_first_not_of(" \t\r\n", at)) != std::string::npos;) {
+    const std::size_t end = std::min(text.find_first_of(" \t\r\n", at), text.size());
+    query.words.push_back(text.substr(at, end - at));
+    at = end;
+  }
+  if (text.size() > kWordsLength || query.words.size() > tasks::kSearchWordsMax)
+    return refuse_field("query", "q", "too_long",
+                        {fmt::format("Expected at most {} words of {} bytes in all.", tasks::kSearchWordsMax, kWordsLength),
+                         fmt::format("最多 {} 个词，共 {} 字节。", tasks::kSearchWordsMax, kWordsLength)},
+                        json::string(text.substr(0, 64)), {{"max_words", tasks::kSearchWordsMax}, {"max_length", kWordsLength}});
+  FLUX_TRY(from, query_integer(request, "from", 0, 0, kSecondsMax));
+  FLUX_TRY(to, query_integer(request, "to", 0, 0, kSecondsMax));
+  query.from = from * 1000;
+  query.to = to * 1000;
+  if (query.is_search() && query.offset > 0)
+    return fail(Error(Errc::invalid, "use_cursor",
+                      {"A search has no page numbers; go on with cursor=next_cursor of the last answer.",
+                       "搜索不支持页码，请用上一页的 next_cursor 作为 cursor 继续。"})
+                    .with("field", "page"));
+  return {};
+}
+
 // `provider` "": the one that the query names.
 Answer list(const Api& api, http::Request& request, std::string_view provider) {
   auto admitted = co_await api.guard(request, Role::user);
   FLUX_CO_TRY(principal, std::move(admitted));
   FLUX_CO_TRY(query, read_history_query(request));
+  FLUX_CO_CHECK(read_search(request, query));
   query.provider = provider;
   if (provider.empty()) {
     FLUX_CO_TRY(named, read_provider(request));
@@ -143,8 +173,10 @@ Answer list(const Api& api, http::Request& request, std::string_view provider) {
   for (const TaskView& view : page.tasks) data.push_back(flux_task_json(view, look));
   json::value next = nullptr;
   if (!page.next_cursor.empty()) next = page.next_cursor;
+  json::value total = nullptr;
+  if (page.total) total = *page.total;
   co_return private_json({{"data", std::move(data)},
-                          {"total", page.total},
+                          {"total", std::move(total)},
                           {"page", page_number},
                           {"limit", limit},
                           {"next_cursor", std::move(next)}});

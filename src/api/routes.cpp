@@ -19,6 +19,7 @@
 #include "api/task_settings_routes.h"
 #include "api/tus_routes.h"
 #include "api/upload_routes.h"
+#include "api/usage_routes.h"
 #include "api/user_routes.h"
 
 namespace fluxgate::api {
@@ -37,6 +38,7 @@ void add_routes(http::Router& router, Parts parts) {
   add_flux_config_routes(router, api);
   add_batch_routes(router, api);
   add_task_settings_routes(router, api);
+  add_usage_routes(router, api);
   add_account_routes(router, api);
   add_alert_routes(router, api);
   add_upload_routes(router, api);

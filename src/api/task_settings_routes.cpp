@@ -1,6 +1,7 @@
 #include "api/task_settings_routes.h"
 
 #include "tasks/result_cache.h"
+#include "tasks/retention.h"
 #include "tasks/scheduling.h"
 
 namespace fluxgate::api {
@@ -107,6 +108,22 @@ Result<CacheRules> read_cache_rules(const json::object& body) {
   return rules;
 }
 
+Result<tasks::Retention> read_retention(const json::object& body) {
+  Members form(body);
+  tasks::Retention rules;
+  rules.days = static_cast<int>(form.maybe_integer("days", 0, tasks::kRetentionDaysMax).value_or(rules.days));
+  rules.tasks = form.maybe_integer("tasks", 0, tasks::kRetentionTasksMax).value_or(rules.tasks);
+  if (rules.tasks != 0 && rules.tasks < tasks::kRetentionTasksMin)
+    form.refuse("tasks", "greater_than_equal",
+                {fmt::format("Expected 0 (all of them) or at least {}.", tasks::kRetentionTasksMin),
+                 fmt::format("应为 0（全部保留）或不小于 {}。", tasks::kRetentionTasksMin)},
+                {{"ge", tasks::kRetentionTasksMin}, {"received", rules.tasks}});
+  rules.archive = form.maybe_flag("archive").value_or(rules.archive);
+  rules.rev = form.integer("rev", 0, kRevMax);
+  FLUX_CHECK(form.check());
+  return rules;
+}
+
 Answer show_scheduling(const Api& api, http::Request& request) {
   auto admitted = co_await api.guard(request, Role::admin);
   FLUX_CO_TRY(principal, std::move(admitted));
@@ -148,6 +165,26 @@ Answer save_cache(const Api& api, http::Request& request) {
   co_return private_json(to_json(rules));
 }
 
+Answer show_retention(const Api& api, http::Request& request) {
+  auto admitted = co_await api.guard(request, Role::admin);
+  FLUX_CO_TRY(principal, std::move(admitted));
+  const auto rules = co_await api.parts.database.read([](db::Tx& tx) { return tasks::load_retention(tx); });
+  co_return private_json(to_json(rules));
+}
+
+Answer save_retention(const Api& api, http::Request& request) {
+  auto admitted = co_await api.guard(request, Role::admin);
+  FLUX_CO_TRY(principal, std::move(admitted));
+  auto read = co_await read_json(request);
+  FLUX_CO_TRY(body, std::move(read));
+  FLUX_CO_TRY(rules, read_retention(body));
+  const bool saved = co_await api.parts.database.write(
+      [rules, now = api.parts.clock.now_ms()](db::Tx& tx) { return tasks::save_retention(tx, rules, now); });
+  if (!saved) co_return fail(changed_meanwhile());
+  ++rules.rev;
+  co_return private_json(to_json(rules));
+}
+
 }  // namespace
 
 void add_task_settings_routes(http::Router& router, const ApiPtr& api) {
@@ -155,6 +192,8 @@ void add_task_settings_routes(http::Router& router, const ApiPtr& api) {
   router.put("/api/v1/admin/scheduling", bind(api, save_scheduling));
   router.get("/api/v1/admin/result-cache", bind(api, show_cache));
   router.put("/api/v1/admin/result-cache", bind(api, save_cache));
+  router.get("/api/v1/admin/retention", bind(api, show_retention));
+  router.put("/api/v1/admin/retention", bind(api, save_retention));
 }
 
 }  // namespace fluxgate::api

@@ -274,7 +274,9 @@ void NodeImpl::start() {
     depot_->start();
     upkeep_->spawn("the places in the line",
                    tasks::tell_places(*upkeep_, *places_due_, *workspace_.database, hub_, *waiting_));
-    upkeep_->spawn("the upkeep", keep_up(*upkeep_, *upkeep_due_, *workspace_.database, *identity_, *uploads_, clock_));
+    upkeep_->spawn("the upkeep",
+                   keep_up(*upkeep_, *upkeep_due_, *uploads_,
+                           {*workspace_.database, *identity_, clock_, node_id_, config_.data_dir + "/archive"}));
   });
   server_->start();
   running_ = true;

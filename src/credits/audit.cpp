@@ -31,9 +31,14 @@ constexpr Check kChecks[] = {
     {"SELECT t.id, t.charged, 0 FROM fg_task t WHERE t.legacy_id IS NULL AND "
      "t.charged <> -COALESCE((SELECT SUM(e.amount) FROM fg_credit_entry e WHERE e.task_id = t.id AND e.kind = 'capture'), 0)",
      "task's charge is not what was captured"},
+    // Once retention has let tasks go (tasks/retention.cpp), entries outlive theirs; what they held must be settled.
     {"SELECT e.id, e.amount, 0 FROM fg_credit_entry e WHERE e.task_id IS NOT NULL AND NOT EXISTS "
-     "(SELECT 1 FROM fg_task t WHERE t.id = e.task_id)",
+     "(SELECT 1 FROM fg_task t WHERE t.id = e.task_id) AND NOT EXISTS (SELECT 1 FROM fg_once WHERE name = 'tasks removed')",
      "entry names a task that does not exist"},
+    {"SELECT e.task_id, SUM(e.amount), 0 FROM fg_credit_entry e WHERE e.task_id IS NOT NULL "
+     "AND e.kind IN ('hold', 'capture', 'release') AND NOT EXISTS (SELECT 1 FROM fg_task t WHERE t.id = e.task_id) "
+     "GROUP BY e.task_id HAVING SUM(e.amount) <> 0 AND MAX(CASE WHEN e.kind = 'hold' THEN 1 ELSE 0 END) = 1",
+     "task is gone and still holds credits"},
     {"SELECT e.task_id, COUNT(*), 1 FROM fg_credit_entry e WHERE e.task_id IS NOT NULL GROUP BY e.task_id, e.kind HAVING COUNT(*) > 1",
      "task has two entries of one kind"},
 };

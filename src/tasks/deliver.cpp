@@ -260,7 +260,8 @@ awaitable<void> Engine::finish(Task task, std::vector<std::optional<files::Store
   if (static_cast<int>(delivered.size()) < asked && model)
     price = std::min(task.quote, model->quote_for(task.params, static_cast<int>(delivered.size())).total);
 
-  store::Move change{.to = TaskState::succeeded, .now = now(), .captured = price};
+  store::Move change{.to = TaskState::succeeded, .now = now(), .captured = price,
+                     .delivered = static_cast<int>(delivered.size())};
   change.stamp = credits::make_stamp(change.now);
   auto moved = co_await parts_.database.write(
       [&files = parts_.files, before = task, change, delivered, rows, objects](db::Tx& tx) -> std::optional<Task> {

@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "files/rows.h"
 #include "files/rules.h"
+#include "stats/usage.h"
 #include "tasks/task_store.h"
 
 namespace fluxgate::tasks {
@@ -255,6 +256,9 @@ Result<void> place(db::Tx& tx, const files::Files& files, const Order& order) {
     }
   }
   store::insert(tx, task);
+  if (hit)
+    stats::count(tx, {task.user_id, task.provider, task.model, stats::Outcome::succeeded,
+                      static_cast<int>(hit->files.size()), task.charged, order.stamp.now});
   return {};
 }
 

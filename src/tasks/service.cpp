@@ -61,9 +61,10 @@ class Service final : public Tasks {
   awaitable<HistoryPage> history(HistoryQuery query) override {
     auto page = co_await parts_.database.read([this, query](db::Tx& tx) {
       HistoryPage found;
-      found.total = store::total(tx, query);
-      for (Task& task : store::history(tx, query)) found.tasks.push_back(view_of(tx, std::move(task)));
-      if (static_cast<int>(found.tasks.size()) == query.limit) found.next_cursor = found.tasks.back().task.id;
+      if (!query.is_search()) found.total = store::total(tx, query);
+      auto stored = store::history(tx, query);
+      for (Task& task : stored.tasks) found.tasks.push_back(view_of(tx, std::move(task)));
+      found.next_cursor = std::move(stored.next_cursor);
       return found;
     });
     co_return page;

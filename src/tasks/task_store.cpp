@@ -4,6 +4,7 @@
 
 #include "db/turns.h"
 #include "notify/events.h"
+#include "stats/usage.h"
 #include "tasks/task_row.h"
 
 namespace fluxgate::tasks::store {
@@ -31,13 +32,6 @@ void announce(db::Tx& tx, const Task& task, Millis now) {
 
 db::Param or_null(std::string_view text) { return text.empty() ? db::Param(nullptr) : db::Param(text); }
 
-std::string in_states(const std::optional<std::vector<TaskState>>& states) {
-  if (!states) return "";
-  std::string list;
-  for (TaskState state : *states) list += fmt::format("{}'{}'", list.empty() ? "" : ", ", name(state));
-  return fmt::format(" AND status IN ({})", list.empty() ? "''" : list);
-}
-
 constexpr std::string_view kLive = "('queued', 'submitting', 'unknown', 'running', 'storing')";
 
 // Other writers run beside us on PostgreSQL: account, batch, task, event is the order of locks (DESIGN §5.1). With
@@ -47,6 +41,11 @@ void lock_in_order(db::Tx& tx, const Task& task, bool ends) {
   if (tx.dialect() == db::Dialect::sqlite) return;
   tx.number("SELECT 1 FROM fg_credit_account WHERE user_id = $1 FOR UPDATE", {task.user_id});
   if (ends && !task.batch_id.empty()) tx.number("SELECT 1 FROM fg_batch WHERE id = $1 FOR UPDATE", {task.batch_id});
+}
+
+stats::Outcome outcome_of(TaskState state) {
+  if (state == TaskState::succeeded) return stats::Outcome::succeeded;
+  return state == TaskState::cancelled ? stats::Outcome::cancelled : stats::Outcome::failed;
 }
 
 // A batch ends with its last task.
@@ -96,40 +95,17 @@ std::vector<TaskFile> files(db::Tx& tx, std::string_view task_id) {
 }
 
 namespace {
-
-std::vector<Task> batch_page(db::Tx& tx, const HistoryQuery& query) {
-  return tx.all(select_tasks(fmt::format("WHERE batch_id = $1 AND id > $2{} ORDER BY id LIMIT $3 OFFSET $4",
-                                         in_states(query.states))),
-                {query.batch_id, query.cursor, query.limit, query.offset}, read_task);
-}
-
-}  // namespace
-
-std::vector<Task> history(db::Tx& tx, const HistoryQuery& query) {
-  if (!query.batch_id.empty()) return batch_page(tx, query);
-  // The cursor is an id: ids sort by time, so the page starts where the last one ended, at any depth.
-  std::string sql = select_tasks(fmt::format("WHERE user_id = $1 AND provider = $2{}{} ORDER BY id DESC LIMIT $3 OFFSET $4",
-                                             in_states(query.states), query.cursor.empty() ? "" : " AND id < $5"));
-  if (query.cursor.empty())
-    return tx.all(sql, {query.user_id, query.provider, query.limit, query.offset}, read_task);
-  return tx.all(sql, {query.user_id, query.provider, query.limit, query.offset, query.cursor}, read_task);
-}
-
-std::int64_t total(db::Tx& tx, const HistoryQuery& query) {
-  if (!query.batch_id.empty())
-    return tx.number(fmt::format("SELECT COUNT(*) FROM fg_task WHERE batch_id = $1{}", in_states(query.states)),
-                     {query.batch_id});
-  return tx.number(fmt::format("SELECT COALESCE(SUM(n), 0) FROM fg_user_counter WHERE user_id = $1 AND provider = $2{}",
-                               in_states(query.states)),
-                   {query.user_id, query.provider});
-}
-
-namespace {
 Attempt read_attempt(const db::Row& row) {
   return {row.str(0),    row.str(1),          static_cast<int>(row.i64(2)), row.str(3), parse_object(row.text(4)),
           row.i64(5), row.maybe_i64(6).has_value()};
 }
 }  // namespace
+
+std::vector<Attempt> attempts(db::Tx& tx, std::string_view task_id) {
+  return tx.all(
+      "SELECT id, task_id, number, account_id, reference, sent_at FROM fg_task_attempt WHERE task_id = $1 ORDER BY number",
+      {task_id}, read_attempt);
+}
 
 std::optional<Attempt> last_attempt(db::Tx& tx, std::string_view task_id) {
   return tx.first(
@@ -244,7 +220,10 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
   if (ends || waits_again) task.owner.clear();
   if (waits_again) task.account_id.clear();
   count(tx, task, task.state, 1);
-  if (ends) credits::settle(tx, task.user_id, task.id, move.captured, move.stamp);
+  if (ends) {
+    credits::settle(tx, task.user_id, task.id, move.captured, move.stamp);
+    stats::count(tx, {task.user_id, task.provider, task.model, outcome_of(move.to), move.delivered, move.captured, move.now});
+  }
   announce(tx, task, move.now);
   if (ends) end_batch_with(tx, task, move.now);
   return true;

@@ -20,8 +20,13 @@ namespace fluxgate::tasks::store {
 // ---- reading ----
 std::optional<Task> find(db::Tx& tx, std::string_view id, std::string_view user_id);  // "" = anyone's; legacy ids too
 std::vector<TaskFile> files(db::Tx& tx, std::string_view task_id);
-std::vector<Task> history(db::Tx& tx, const HistoryQuery& query);
+struct TaskPage {
+  std::vector<Task> tasks;
+  std::string next_cursor;  // "" = no more
+};
+TaskPage history(db::Tx& tx, const HistoryQuery& query);
 std::int64_t total(db::Tx& tx, const HistoryQuery& query);
+std::vector<Attempt> attempts(db::Tx& tx, std::string_view task_id);
 std::optional<Attempt> last_attempt(db::Tx& tx, std::string_view task_id);
 std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id);
 
@@ -47,6 +52,7 @@ struct Move {
   std::optional<Millis> not_before = {};
   bool count_try = false, count_resubmit = false;
   Credits captured = {};                      // with a final state
+  int delivered = 0;                          // files, with `succeeded`
   credits::Stamp stamp = {};                  // with a final state
 };
 // Moves the task on if it still is in `task.state` under `task.owner` and `task.fence`. On success `task`

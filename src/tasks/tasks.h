@@ -30,6 +30,8 @@ struct Submitted {
   bool replayed = false;                   // the key was used before with the same body
 };
 
+inline constexpr std::size_t kSearchWordsMax = 4;
+
 struct HistoryQuery {
   std::string user_id;
   std::string provider;
@@ -38,11 +40,16 @@ struct HistoryQuery {
   std::string cursor;                      // the id where the last page ended; "" = from the beginning
   int offset = 0;                          // for `page`; ≤ 10 000
   int limit = 20;
+  // A search: what a page looks through is bounded (task_history.cpp), so it may be short and still have a next one.
+  std::string model;                       // "" = any
+  std::vector<std::string> words;          // all of them in the prompt, whatever their case; empty = any prompt
+  Millis from = 0, to = 0;                 // of the submit, [from, to); 0 = open
+  bool is_search() const { return !model.empty() || !words.empty() || from != 0 || to != 0; }
 };
 
 struct HistoryPage {
   std::vector<TaskView> tasks;
-  std::int64_t total = 0;
+  std::optional<std::int64_t> total;       // of a search: not known
   std::string next_cursor;                 // "" = no more
 };
 
