@@ -124,6 +124,8 @@ int remove(db::Tx& tx, const std::string& user_id, const std::vector<std::string
   for (const std::string& batch : batches)
     tx.exec("DELETE FROM fg_batch WHERE id = $1 AND ended_at IS NOT NULL AND NOT EXISTS "
             "(SELECT 1 FROM fg_task WHERE batch_id = $1)", {batch});
+  // Keys that are of no use any more and would stand for nothing; the tidying may be behind.
+  tx.exec("DELETE FROM fg_idempotency WHERE user_id = $1 AND created_at < $2", {user_id, now - kDay});
   // From now on the books have entries of tasks that are gone (credits/audit.cpp).
   tx.exec("INSERT INTO fg_once (name, created_at) VALUES ('tasks removed', $1) ON CONFLICT DO NOTHING", {now});
   return gone;

@@ -188,6 +188,7 @@ TEST_P(Upkeep, WhatIsOlderThanItsDaysGoes) {
   const Person ann = house.sign_up("ann@example.org");
   const auto old = ended(ann);
   const auto unfinished = submitted(ann);
+  house.write([&](db::Tx& tx) { EXPECT_EQ(tasks::claim(tx, {"flux", "node", now(), 1, {{"environment", 1, 1'000}}}).size(), 1u); });
   house.clock.advance(1);
   const auto young = ended(ann, TaskState::failed);
   retire();
