@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "db/settings.h"
 #include "tasks/id_range.h"
-#include "tasks/settings.h"
 #include "tasks/task_row.h"
 #include "tasks/task_store.h"
 
@@ -43,17 +43,17 @@ boost::json::object to_json(const Retention& rules) {
 }
 
 Retention load_retention(db::Tx& tx) {
-  const auto stored = setting::load(tx, kKey);
+  const auto stored = db::setting::load(tx, kKey);
   Retention rules;
-  rules.days = static_cast<int>(setting::number(stored, "days", rules.days));
-  rules.tasks = setting::number(stored, "tasks", rules.tasks);
-  rules.archive = setting::flag(stored, "archive", rules.archive);
-  rules.rev = setting::number(stored, "rev", 0);
+  rules.days = static_cast<int>(db::setting::number(stored, "days", rules.days));
+  rules.tasks = db::setting::number(stored, "tasks", rules.tasks);
+  rules.archive = db::setting::flag(stored, "archive", rules.archive);
+  rules.rev = db::setting::number(stored, "rev", 0);
   return rules;
 }
 
 bool save_retention(db::Tx& tx, const Retention& rules, Millis now) {
-  return setting::save(tx, kKey, to_json(rules), rules.rev, now);
+  return db::setting::save(tx, kKey, to_json(rules), rules.rev, now);
 }
 
 bool take_turn(db::Tx& tx, std::string_view job, std::string_view node, Millis lasts, Millis now) {
