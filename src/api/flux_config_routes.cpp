@@ -116,7 +116,7 @@ Answer save(const Api& api, http::Request& request, ConfigShape shape) {
         return {};
       });
   FLUX_CO_CHECK(std::move(saved));
-  if (api.parts.catalogue_changed) api.parts.catalogue_changed();
+  if (api.parts.catalogue_changed) co_await api.parts.catalogue_changed();
   api.flux->forget();
   const Text words{"The configuration is saved.", "配置已保存。"};
   co_return private_json({{"success", true}, {"message", words.in(request.language())}});

@@ -24,13 +24,30 @@
 
 namespace fluxgate::api {
 
-void add_routes(http::Router& router, Parts parts) {
+namespace {
+
+ApiPtr make_api(Parts parts) {
   Guard guard(parts.identity, parts.info.public_url);
-  const bool secure = parts.info.public_url.starts_with("https://");
-  const auto people = std::make_shared<const People>(
-      People{parts.identity, parts.database, parts.clock, parts.hub, guard, secure});
   auto flux = std::make_shared<ProviderPage>(parts, "flux");
-  const auto api = std::make_shared<const Api>(Api{std::move(parts), std::move(guard), std::move(flux)});
+  return std::make_shared<const Api>(Api{std::move(parts), std::move(guard), std::move(flux)});
+}
+
+}  // namespace
+
+void add_worker_routes(http::Router& router, Parts parts) {
+  add_health_routes(router, make_api(std::move(parts)));
+  router.fallback([](http::Request&) -> Answer {
+    co_return fail(Errc::not_found, "worker_node",
+                   {"This node works on tasks and answers /health alone. Ask a node of the role api or all.",
+                    "该节点只执行任务，仅响应 /health。请访问角色为 api 或 all 的节点。"});
+  });
+}
+
+void add_routes(http::Router& router, Parts parts) {
+  const bool secure = parts.info.public_url.starts_with("https://");
+  const auto api = make_api(std::move(parts));
+  const auto people = std::make_shared<const People>(
+      People{api->parts.identity, api->parts.database, api->parts.clock, api->parts.hub, api->guard, secure});
 
   add_auth_routes(router, people);
   add_user_routes(router, people);

@@ -44,11 +44,13 @@ struct Parts {
   files::Depot& depot;
   const crypto::Sealer& sealer;
   Info info = {};
-  // Called after an admin changed prices: loads the catalogue again.
-  std::function<void()> catalogue_changed = {};
+  // Called after an admin changed prices: they are in force when it is done.
+  std::function<awaitable<void>()> catalogue_changed = {};
   files::Uploads* uploads = nullptr;  // always set in a server
 };
 
 void add_routes(http::Router& router, Parts parts);
+// Of a node that works on tasks and answers nobody: whether it lives.
+void add_worker_routes(http::Router& router, Parts parts);
 
 }  // namespace fluxgate::api

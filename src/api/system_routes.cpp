@@ -148,15 +148,19 @@ Answer unknown_path(const Api&, http::Request&) {
 
 }  // namespace
 
-void add_system_routes(http::Router& router, const ApiPtr& api) {
-  router.get("/", bind(api, root));
-  router.get("/user.png", bind(api, default_picture));
+void add_health_routes(http::Router& router, const ApiPtr& api) {
   router.get("/health", bind(api, health));
   router.get("/health/db", bind(api, health_db));
-  router.get("/api/config", bind(api, config));
   router.get("/api/version", bind(api, version));
-  router.get("/api/version/updates", bind(api, version_updates));
   router.fallback(bind(api, unknown_path));
+}
+
+void add_system_routes(http::Router& router, const ApiPtr& api) {
+  add_health_routes(router, api);
+  router.get("/", bind(api, root));
+  router.get("/user.png", bind(api, default_picture));
+  router.get("/api/config", bind(api, config));
+  router.get("/api/version/updates", bind(api, version_updates));
 }
 
 }  // namespace fluxgate::api

@@ -9,6 +9,8 @@
 
 namespace fluxgate::api {
 
+// Whether the server lives, for those who watch over it; a part of the others.
+void add_health_routes(http::Router& router, const ApiPtr& api);
 void add_system_routes(http::Router& router, const ApiPtr& api);
 
 }  // namespace fluxgate::api

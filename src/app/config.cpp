@@ -75,6 +75,9 @@ void add_serve_options(CLI::App& app, Config& config) {
       ->envname("UNKNOWN_WAIT_SECONDS")->check(CLI::Range(1, 86400))->capture_default_str();
   app.add_option("--resubmit-up-to", config.resubmit_up_to, "Such a task is sent again once when it costs at most this")
       ->envname("RESUBMIT_UP_TO")->check(is_credits)->capture_default_str();
+  app.add_option("--role", config.role,
+                 "api answers people and works on no task, worker the other way round; both need PostgreSQL")
+      ->envname("FLUXGATE_ROLE")->check(CLI::IsMember({"all", "api", "worker"}))->capture_default_str();
   app.add_option("--threads", config.threads, "I/O threads; 0 = one per core")->envname("THREADS")->check(CLI::Range(0, 256));
   app.add_option("--cors-allow-origin", config.cors_allow_origin, "Origins that browsers may call from, ;-separated; * = any")
       ->envname("CORS_ALLOW_ORIGIN");

@@ -46,6 +46,7 @@ struct Config {
   int unknown_wait_s = 20;
   std::string resubmit_up_to = "50";
   // server
+  std::string role = "all";              // api, worker or all: node.h
   int threads = 0;                       // 0 = one per core
   std::string cors_allow_origin;         // ";"-separated, "" = none
   std::string tls_certificate, tls_key;

@@ -9,6 +9,8 @@
 
 #include "api/routes.h"
 #include "app/engine_thread.h"
+#include "app/live_catalogue.h"
+#include "app/shared_folder.h"
 #include "app/upkeep.h"
 #include "app/workspace.h"
 #include "base/ids.h"
@@ -68,8 +70,7 @@ class NodeImpl final : public Node {
   void stop() override;
 
  private:
-  catalogue::Loaded load_catalogue();
-  Result<void> build_catalogue();
+  Result<void> check_role() const;
   Result<void> build_accounts();
   void build_engine();
   Result<void> build_depot();
@@ -84,10 +85,11 @@ class NodeImpl final : public Node {
   Workspace workspace_;
   std::unique_ptr<crypto::Sealer> sealer_;
   std::unique_ptr<tasks::AccountStore> accounts_;
-  std::unique_ptr<catalogue::Holder> catalogue_;
+  std::unique_ptr<LiveCatalogue> catalogue_;
   std::unique_ptr<files::Files> files_;
   std::unique_ptr<identity::Identity> identity_;
   notify::Hub hub_;
+  std::unique_ptr<tasks::Neighbours> neighbours_;
   tasks::ProgressBoard progress_;
   tasks::AccountHealth health_;
   std::unique_ptr<tasks::Waiting> waiting_;
@@ -98,7 +100,7 @@ class NodeImpl final : public Node {
   std::unique_ptr<files::Depot> depot_;
   std::unique_ptr<tasks::Engine> engine_;
   std::unique_ptr<CoroGroup> upkeep_;
-  std::unique_ptr<Wakeup> upkeep_due_, places_due_;
+  std::unique_ptr<Wakeup> upkeep_due_, places_due_, catalogue_due_;
   std::unique_ptr<tasks::Tasks> tasks_;
   std::unique_ptr<tasks::Batches> batches_;
   std::unique_ptr<files::Uploads> uploads_;
@@ -109,12 +111,14 @@ class NodeImpl final : public Node {
 Result<void> NodeImpl::build() {
   FLUX_TRY(workspace, open_workspace(config_, Access::serve));
   workspace_ = std::move(workspace);
+  FLUX_CHECK(check_role());
   FLUX_TRY(master, identity::master_key(config_.master_key, config_.data_dir));
   FLUX_TRY(secret, identity::session_secret(config_.secret_key, config_.data_dir));
   master_key_ = master;
   session_secret_ = secret;
   FLUX_CHECK(build_accounts());
-  FLUX_CHECK(build_catalogue());
+  catalogue_ = std::make_unique<LiveCatalogue>(*workspace_.database, *accounts_, config_.data_dir + "/catalogue");
+  FLUX_CHECK(catalogue_->load());
 
   files::Options files;
   files.directory = config_.data_dir + "/files";
@@ -185,23 +189,14 @@ Result<void> NodeImpl::build_accounts() {
   return {};
 }
 
-// The descriptors with the admin's prices.
-catalogue::Loaded NodeImpl::load_catalogue() {
-  auto settings = workspace_.database->read_now([this](db::Tx& tx) { return accounts_->settings(tx, "flux"); });
-  return catalogue::load(config_.data_dir + "/catalogue",
-                         settings ? settings->model_credits : std::map<std::string, Credits>{});
-}
-
-Result<void> NodeImpl::build_catalogue() {
-  auto loaded = load_catalogue();
-  if (!loaded.catalogue) {
-    const auto& first = loaded.problems.front();
-    std::string what = fmt::format("{} {}: {} (fluxgate models check lists all {} problems)", first.file, first.where,
-                                   first.what, loaded.problems.size());
-    return fail(Errc::internal, "catalogue", {what, what});
-  }
-  catalogue_ = std::make_unique<catalogue::Holder>(loaded.catalogue);
-  return {};
+// An SQLite file belongs to one server, which has to do everything.
+Result<void> NodeImpl::check_role() const {
+  if (workspace_.database->dialect() == db::Dialect::postgresql)
+    return prove_shared(*workspace_.database, config_.data_dir, clock_.now_ms());
+  if (config_.role == "all") return {};
+  return fail(Errc::internal, "role_needs_postgresql",
+              {fmt::format("--role {} needs a database that several nodes share: name a PostgreSQL in DATABASE_URL, or leave the role at all.", config_.role),
+               fmt::format("--role {} 需要多个节点共享的数据库：请在 DATABASE_URL 中指定 PostgreSQL，或将角色保留为 all。", config_.role)});
 }
 
 void NodeImpl::build_engine() {
@@ -209,6 +204,7 @@ void NodeImpl::build_engine() {
   fal_ = providers::make_fal_adapter();
   tasks::EngineOptions options;
   options.node_id = node_id_;
+  options.works = config_.role != "api";
   // A server has an SQLite file to itself, by its lock.
   options.sole_node = workspace_.database->dialect() == db::Dialect::sqlite;
   options.public_url = config_.sandbox ? "" : without_slash(config_.public_url);
@@ -216,12 +212,14 @@ void NodeImpl::build_engine() {
   options.policy.status_calls_per_s = config_.sandbox ? 100'000 : config_.status_calls_per_s;
   options.policy.unknown_wait_ms = config_.unknown_wait_s * 1000ll;
   options.policy.resubmit_up_to = Credits::parse(config_.resubmit_up_to).value_or(Credits{});
+  neighbours_ = std::make_unique<tasks::Neighbours>(*workspace_.database);
   engine_ = std::make_unique<tasks::Engine>(
       engine_thread_.context().get_executor(),
-      tasks::EngineParts{*workspace_.database, *files_, *client_, hub_, *catalogue_, *accounts_, health_, progress_, clock_, {fal_.get()}},
+      tasks::EngineParts{*workspace_.database, *files_, *client_, hub_, catalogue_->holder(), *accounts_, health_, progress_,
+                         clock_, {fal_.get()}, neighbours_.get()},
       options);
   waiting_ = std::make_unique<tasks::Waiting>(*accounts_, clock_);
-  const tasks::ServiceParts service{*workspace_.database, *files_, hub_, *catalogue_, *accounts_, progress_, clock_, *engine_,
+  const tasks::ServiceParts service{*workspace_.database, *files_, hub_, catalogue_->holder(), *accounts_, progress_, clock_, *engine_,
                                     *waiting_, draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()};
   tasks_ = tasks::make_tasks(service);
   batches_ = tasks::make_batches(service);
@@ -230,13 +228,15 @@ void NodeImpl::build_engine() {
   upkeep_ = std::make_unique<CoroGroup>(engine_thread_.context().get_executor());
   upkeep_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
   places_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
+  catalogue_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
 }
 
 void NodeImpl::build_server() {
   http::ServerOptions options;
   options.host = config_.host;
   options.port = static_cast<std::uint16_t>(config_.port);
-  options.threads = config_.threads != 0 ? config_.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  if (config_.role == "worker") options.threads = 1;
+  else options.threads = config_.threads != 0 ? config_.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.cors_origins = split(config_.cors_allow_origin, ';');
   // What scripts of other sites may read: those of resumable uploads most of all.
   options.cors_expose = {"Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Resumable", "Tus-Version", "Tus-Extension",
@@ -246,39 +246,34 @@ void NodeImpl::build_server() {
   options.tls_key = config_.tls_key;
 
   api::Parts parts{.tasks = *tasks_, .batches = *batches_, .files = *files_, .database = *workspace_.database, .hub = hub_,
-                   .catalogue = *catalogue_, .accounts = *accounts_, .health = health_, .identity = *identity_, .clock = clock_,
+                   .catalogue = catalogue_->holder(), .accounts = *accounts_, .health = health_, .identity = *identity_, .clock = clock_,
                    .engine = *engine_, .depot = *depot_, .sealer = *sealer_};
   parts.info.version = kVersion;
   parts.info.sandbox = config_.sandbox;
   parts.info.public_url = without_slash(config_.public_url);
   parts.uploads = uploads_.get();
-  parts.catalogue_changed = [this] {
-    auto loaded = load_catalogue();
-    if (loaded.catalogue) catalogue_->set(loaded.catalogue);
-  };
+  parts.catalogue_changed = [this] { return catalogue_->refresh(); };
   http::Router router;
-  api::add_routes(router, std::move(parts));
+  if (config_.role == "worker") api::add_worker_routes(router, std::move(parts));
+  else api::add_routes(router, std::move(parts));
   server_ = std::make_unique<http::Server>(options, std::move(router), api::render_error);
 }
 
 void NodeImpl::start() {
-  if (workspace_.database->dialect() == db::Dialect::postgresql) {
-    hub_.relay_to([this](const std::string& user) { workspace_.database->announce(user); });
-    workspace_.database->on_announced([this](const std::string& word) {
-      if (!engine_->heard(word)) hub_.heard(word);
-    });
-  }
+  hub_.relay_to([this](const std::string& user) { neighbours_->tell_news(user); });
   engine_thread_.start();
   boost::asio::post(engine_thread_.context(), [this] {
     engine_->start();
     depot_->start();
     upkeep_->spawn("the places in the line",
                    tasks::tell_places(*upkeep_, *places_due_, *workspace_.database, hub_, *waiting_));
+    upkeep_->spawn("the catalogue", keep_in_step(*upkeep_, *catalogue_due_, *catalogue_));
     upkeep_->spawn("the upkeep",
                    keep_up(*upkeep_, *upkeep_due_, *uploads_,
                            {*workspace_.database, *identity_, clock_, node_id_, config_.data_dir + "/archive"}));
   });
   server_->start();
+  neighbours_->listen(hub_, progress_, *engine_);
   running_ = true;
   announce();
 }
@@ -310,6 +305,7 @@ void NodeImpl::stop() {
     depot_->stop();
     upkeep_due_->notify();
     places_due_->notify();
+    catalogue_due_->notify();
   });
   server_->stop(milliseconds(config_.drain_s * 1000));
   stopped.wait();

@@ -1,5 +1,8 @@
 // One running node: every part of the product, built in order and stopped in reverse. This is the only
 // place that knows them all.
+//
+// Nodes on one PostgreSQL may have roles: `api` answers people and leaves the tasks to others, `worker` works on tasks
+// and answers /health alone, `all` does both.
 #pragma once
 
 #include <memory>

@@ -81,13 +81,13 @@ void Hub::changed(const std::string& user_id) {
 }
 
 void Hub::heard(const std::string& user_id) {
-  if (user_id == "*") {
-    for (const std::string& user : listening()) heard(user);
-    return;
-  }
   for_each(user_id, [](const std::shared_ptr<Subscription>& listener) {
     boost::asio::post(listener->executor_, [listener] { listener->wakeup_.notify(); });
   });
+}
+
+void Hub::heard_of_all() {
+  for (const std::string& user : listening()) heard(user);
 }
 
 std::vector<std::string> Hub::listening() {

@@ -59,8 +59,9 @@ class Hub {
   std::shared_ptr<Subscription> subscribe(const std::string& user_id, const boost::asio::any_io_executor& executor);
   // Something was committed for the user: their streams read the table, here and on the other nodes.
   void changed(const std::string& user_id);
-  // Another node said so of this user; "*": of somebody.
+  // Another node said so: of this user, or of somebody.
   void heard(const std::string& user_id);
+  void heard_of_all();
   // Before use: how other nodes are told.
   void relay_to(std::function<void(const std::string& user_id)> relay) { relay_ = std::move(relay); }
   // The users who have a listener now.

@@ -42,6 +42,7 @@ Engine::Engine(boost::asio::any_io_executor executor, EngineParts parts, EngineO
 Engine::~Engine() = default;
 
 void Engine::start() {
+  if (!options_.works) return;
   group_.spawn("the node's lease", keep_lease());
   group_.spawn("the engine", follow_flights());
   group_.spawn("the claims", claim_work());
@@ -60,7 +61,7 @@ awaitable<void> Engine::stop(milliseconds grace) {
     timer.expires_after(milliseconds(20));
     co_await timer.async_wait(use_awaitable);
   }
-  if (group_.size() == 0)
+  if (options_.works && group_.size() == 0)
     co_await parts_.database.write([node = options_.node_id](db::Tx& tx) {
       store::end_lease(tx, node);
     });
@@ -72,7 +73,11 @@ void Engine::nudge() {
   lease_due_.notify();
 }
 
-void Engine::wake() {
+void Engine::wake(From from) {
+  if (!options_.works) {
+    if (from == From::here && parts_.neighbours) parts_.neighbours->tell_work();
+    return;
+  }
   if (woken_.exchange(true)) return;  // a wake-up is already on its way
   boost::asio::post(group_.executor(), [this] {
     woken_ = false;
@@ -109,6 +114,21 @@ bool Engine::look_at(const std::string& id) {
     schedule(id, now());
   }
   return true;
+}
+
+void Engine::attend_to_cancels() {
+  if (!options_.works) return;
+  boost::asio::post(group_.executor(), [this] {
+    if (!group_.stopping()) group_.spawn("missed cancels", find_cancels());
+  });
+}
+
+awaitable<void> Engine::find_cancels() {
+  auto ids = co_await parts_.database.read([node = options_.node_id](db::Tx& tx) {
+    return tx.all("SELECT id FROM fg_task WHERE owner = $1 AND cancel_requested_at IS NOT NULL", {node},
+                  [](const db::Row& row) { return row.str(0); });
+  });
+  for (const std::string& id : ids) look_at(id);
 }
 
 // ---- the node ----
@@ -214,7 +234,7 @@ void Engine::schedule(const std::string& id, Millis at) {
 
 void Engine::forget(const std::string& id) {
   flights_.erase(id);
-  parts_.progress.erase(id);
+  if (parts_.progress.erase(id) && parts_.neighbours) parts_.neighbours->tell_no_progress(id);
   work_waits_.notify();  // a slot is free
 }
 

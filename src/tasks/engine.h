@@ -29,6 +29,7 @@
 #include "tasks/account_health.h"
 #include "tasks/accounts.h"
 #include "tasks/durations.h"
+#include "tasks/neighbours.h"
 #include "tasks/policy.h"
 #include "tasks/progress_board.h"
 #include "tasks/queue.h"
@@ -43,6 +44,7 @@ struct EngineOptions {
   Policy policy;
   int max_steps = 256;             // steps at work at once
   bool sole_node = false;          // nobody else can use the database: what others owned is free at once
+  bool works = true;               // false: tasks are for other nodes, this one takes none
   bool allow_private_results = false;  // the sandbox serves results from loopback
   std::function<Millis()> steady;  // time that only goes forward, at its own pace; empty = the machine's
 };
@@ -59,6 +61,7 @@ struct EngineParts {
   ProgressBoard& progress;
   const Clock& clock;
   std::vector<const providers::Adapter*> adapters;
+  Neighbours* neighbours = nullptr;  // null = there are none
 };
 
 class Engine {
@@ -75,12 +78,15 @@ class Engine {
   void nudge();
   // From any thread: accounts were changed; they are read again at once.
   void accounts_changed();
-  // From any thread: there may be new work; a task's cancel or an upstream's webhook wants attention, here or on the
-  // node that has it.
-  void wake();
+  // From any thread: there may be new work (where this node takes none, others are told).
+  enum class From { here, neighbour };
+  void wake(From from = From::here);
+  // From any thread: a task's cancel or an upstream's webhook wants attention, here or on the node that has it.
   void attend(std::string task_id);
-  // From any thread: what other nodes announced (db::Database::announce); false when the word is not for engines.
+  // From any thread: what other nodes announced of tasks that want attention; false when the word is not for engines.
   bool heard(std::string_view word);
+  // From any thread: such words may have been missed.
+  void attend_to_cancels();
 
   // Asks the upstream whether the account is usable; costs nothing. On the engine's thread.
   awaitable<Result<void>> probe(UpstreamAccount account);
@@ -127,6 +133,7 @@ class Engine {
   awaitable<void> renew_lease();
   awaitable<void> take_over();
   awaitable<int> claim(std::string provider);
+  awaitable<void> find_cancels();
   void adopt(const Task& task);
   void launch_due();
   awaitable<void> step(std::string id);

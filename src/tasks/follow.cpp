@@ -150,6 +150,7 @@ void Engine::report(const Task& task, const providers::Working& working) {
   if (working.queue_position) data["queue_position"] = *working.queue_position;
   if (working.progress) data["progress"] = *working.progress;
   parts_.hub.progress(task.user_id, {0, "task.progress", boost::json::serialize(data)});
+  if (parts_.neighbours) parts_.neighbours->tell_progress(task.user_id, data);
 }
 
 awaitable<void> Engine::cancel_upstream(Task task, Attempt attempt) {

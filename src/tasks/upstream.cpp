@@ -22,6 +22,11 @@ awaitable<void> Engine::refresh_accounts() {
     std::string provider(adapter->provider());
     auto list = co_await parts_.database.read(
         [&store = parts_.accounts, provider](db::Tx& tx) { return store.accounts(tx, provider); });
+    for (const UpstreamAccount& fresh : list) {
+      const auto* known = account(provider, fresh.account.id);
+      // Saved meanwhile, at whichever node: it begins anew here too.
+      if (known && known->rev != fresh.rev && !fresh.out_since) parts_.health.forget(fresh.account.id);
+    }
     accounts_[provider] = std::move(list);
   }
 }

@@ -38,9 +38,9 @@ class WholeApiTest : public PeopleTest {
                                                 clock_, *client_, io_.get_executor());
     parts.uploads = uploads_.get();
     parts.info.version = "1.2.3";
-    parts.catalogue_changed = [this] {
+    parts.catalogue_changed = [this]() -> awaitable<void> {
       const auto settings =
-          database_->read_now([this](db::Tx& tx) { return accounts_.settings(tx, "flux"); });
+          co_await database_->read([this](db::Tx& tx) { return accounts_.settings(tx, "flux"); });
       catalogue_->set(catalogue::load("", settings->model_credits).catalogue);
     };
     add_routes(router_, std::move(parts));

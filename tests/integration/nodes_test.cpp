@@ -1,0 +1,208 @@
+// Several real servers on one PostgreSQL and one data folder, with one upstream: what is done at one node holds at
+// the others. These run with the suite's PostgreSQL half.
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "suite.h"
+#include "support/postgres_server.h"
+
+namespace fluxgate::integration {
+namespace {
+
+namespace json = boost::json;
+
+constexpr const char* kSubmit = "/api/v1/flux/text-to-image";
+constexpr const char* kScheduling = "/api/v1/admin/scheduling";
+
+bool on_postgresql() {
+  const char* engine = std::getenv("FLUXGATE_TEST_ENGINE");
+  return engine != nullptr && std::string_view(engine) == "postgresql";
+}
+
+class Nodes : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!on_postgresql()) GTEST_SKIP() << "nodes share a PostgreSQL";
+    url_ = test::PostgresServer::shared().new_database();
+  }
+
+  // A started node on the common database.
+  std::unique_ptr<ServerProcess> node(std::vector<std::string> more = {}) {
+    std::vector<std::string> words{"--database-url", url_, "--drain", "1", "--status-calls", "1000"};
+    words.insert(words.end(), more.begin(), more.end());
+    auto made = std::make_unique<ServerProcess>(
+        folder_.path(), words, ServerProcess::Environment{{"DEFAULT_USER_ROLE", "user"}, {"CREDIT_DEFAULT_CREDIT", "100"}});
+    made->start();
+    return made;
+  }
+  static std::vector<std::string> with(const SandboxProcess& upstream, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--fal-key", "key:nodes", "--fal-base-url", upstream.base_url()});
+    return more;
+  }
+  static Client at(const std::unique_ptr<ServerProcess>& node) { return {node->base_url(), &contract()}; }
+  static Person sign_up(const Client& client, const std::string& email) {
+    const Answer answer = client.post("/api/v1/auths/signup", "", {{"name", "Somebody"}, {"email", email}, {"password", kPassword}});
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return {std::string(answer.json().at("id").as_string()), email, std::string(answer.json().at("token").as_string())};
+  }
+  static std::string submit_at(const Client& client, const Person& person, const std::string& prompt) {
+    const Answer answer = client.post(kSubmit, person.token, text_body(prompt));
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.status == 200 ? std::string(answer.json().at("id").as_string()) : "";
+  }
+
+  TempFolder folder_;
+  std::string url_;
+};
+
+TEST_F(Nodes, OneAnswersAndTheOtherWorks) {
+  SandboxProcess upstream({"--latency", "0.2"});
+  const auto api = node(with(upstream, {"--role", "api"})), worker = node(with(upstream, {"--role", "worker"}));
+  const Client client = at(api), hidden(worker->base_url(), nullptr);
+  for (const char* path : {"/health", "/health/db", "/api/version"}) EXPECT_EQ(hidden.get(path).status, 200) << path;
+  for (const char* path : {"/", "/api/config", "/api/v1/auths/", "/api/v1/flux/models"}) {
+    EXPECT_EQ(hidden.get(path).status, 404) << path;
+    EXPECT_EQ(hidden.get(path).code(), "worker_node") << path;
+  }
+  const Person ann = sign_up(client, "ann@example.org");
+  std::string id;
+  const Answer stream = client.send({.path = "/api/v1/events", .token = ann.token, .enough = [&](const std::string& text) {
+                                       if (id.empty() && text.find("event: hello") != std::string::npos)
+                                         id = submit_at(client, ann, "a task of the other node");
+                                       return text.find("\"state\":\"succeeded\"") != std::string::npos;
+                                     }});
+  for (const char* state : {"queued", "submitting", "running", "storing", "succeeded"})
+    EXPECT_NE(stream.body.find(fmt::format("\"state\":\"{}\"", state)), std::string::npos) << state << " in " << stream.body;
+  EXPECT_NE(stream.body.find("event: task.progress"), std::string::npos) << "what only the other node knows: " << stream.body;
+  const json::object task = ended(client, ann, id);
+  EXPECT_EQ(client.get(std::string(task.at("image_url").as_string())).status, 200);
+
+  // Without a worker the task waits; it is lost by nobody.
+  EXPECT_EQ(worker->stop(), 0) << worker->log();
+  const std::string waiting = submit_at(client, ann, "nobody works");
+  EXPECT_EQ(client.get("/api/v1/flux/task/" + waiting, ann.token).json().at("state"), "queued");
+  worker->start();
+  EXPECT_EQ(ended(client, ann, waiting).at("status"), "SUCCESS");
+  EXPECT_EQ(upstream.count("accepted"), 2);
+  EXPECT_EQ(api->stop(), 0) << api->log();
+}
+
+TEST_F(Nodes, ACancelReachesTheNodeAtWork) {
+  SandboxProcess upstream({"--latency", "60"});
+  const auto api = node(with(upstream, {"--role", "api"})), worker = node(with(upstream, {"--role", "worker"}));
+  const Client client = at(api);
+  const Person ann = sign_up(client, "ann@example.org");
+  const std::string id = submit_at(client, ann, "a long one");
+  ASSERT_TRUE(eventually([&] { return client.get("/api/v1/flux/task/" + id, ann.token).json().at("state") == "running"; }));
+  EXPECT_EQ(client.del("/api/v1/flux/task/" + id, ann.token).status, 200);
+  EXPECT_EQ(ended(client, ann, id).at("status"), "CANCELLED");
+  EXPECT_EQ(upstream.count("cancels"), 1);
+}
+
+TEST_F(Nodes, AWebhookReachesTheNodeAtWorkWhicheverIsCalled) {
+  SandboxProcess upstream({"--latency", "0.5"});
+  const auto api = node(with(upstream, {"--role", "api"}));
+  const auto worker = node(with(upstream, {"--role", "worker", "--public-url", api->base_url()}));
+  const Client client = at(api);
+  const Person ann = sign_up(client, "ann@example.org");
+  EXPECT_EQ(ended(client, ann, submit_at(client, ann, "told by webhook")).at("status"), "SUCCESS");
+  EXPECT_EQ(upstream.count("webhooks_delivered"), 1);
+  EXPECT_EQ(upstream.count("streams"), 0);
+}
+
+TEST_F(Nodes, WhatAnAdministratorSetsAtOneHoldsAtTheOther) {
+  SandboxProcess upstream({"--latency", "0"});
+  const auto one = node(), two = node();
+  const Client first = at(one), second = at(two);
+  const Person admin = sign_up(first, "admin@example.org"), ann = sign_up(first, "ann@example.org");
+  EXPECT_EQ(second.post(kSubmit, ann.token, text_body("no account yet")).status, 503);
+
+  // An upstream account.
+  EXPECT_EQ(first.post("/api/v1/admin/upstream-accounts", admin.token, {{"base_url", upstream.base_url()}, {"key", "a:b"}}).status, 201);
+  ASSERT_TRUE(eventually([&] { return second.get("/api/v1/flux/models", ann.token).json().at("enabled") == json::value(true); }));
+  EXPECT_EQ(ended(second, ann, submit_at(second, ann, "by the account of the other node")).at("status"), "SUCCESS");
+
+  // A price.
+  const json::object prices{{"modelCredits", {{kModel, 7.125}}}};
+  json::object config = first.get("/api/v1/flux/admin/config", admin.token).json().as_object();
+  config["apiKey"] = "a:b";
+  config["baseUrl"] = upstream.base_url();
+  config["modelCredits"] = prices.at("modelCredits");
+  const Answer saved = first.post("/api/v1/flux/admin/config", admin.token, config);
+  ASSERT_EQ(saved.status, 200) << saved.body;
+  ASSERT_TRUE(eventually([&] {
+    return second.get("/api/v1/flux/config/user", ann.token).json().at("model_credits").at(kModel) == json::value(7.125);
+  }));
+  const std::string dearer = submit_at(second, ann, "at the new price");
+  EXPECT_EQ(ended(second, ann, dearer).at("cost").at("charged"), 7.125);
+
+  // A descriptor in the common folder.
+  std::filesystem::create_directories(folder_.path() / "catalogue");
+  std::ofstream(folder_.path() / "catalogue/own.json")
+      << R"({"extends": "fal-ai/flux-1/schnell", "id": "house/fast", "title": {"en": "Fast", "zh": "快"}})";
+  const auto has_it = [&](const Client& client) {
+    return client.get("/api/v1/flux/models", ann.token).body.find("house/fast") != std::string::npos;
+  };
+  EXPECT_TRUE(eventually([&] { return has_it(first) && has_it(second); })) << one->log();
+
+  // Limits, at once: each claim and submit reads them.
+  json::object rules = first.get(kScheduling, admin.token).json().as_object();
+  rules["users"] = json::object{{ann.id, {{"pending", 1}}}};
+  EXPECT_EQ(first.put(kScheduling, admin.token, rules).status, 200);
+  const Answer refused = second.post("/api/v1/batches", ann.token, {{"requests", {text_body("x"), text_body("y")}}});
+  EXPECT_EQ(refused.status, 429) << refused.body;
+
+  // Settings.
+  EXPECT_EQ(first.post("/api/v1/auths/admin/config", admin.token, {{"ENABLE_SIGNUP", false}}).status, 200);
+  EXPECT_TRUE(eventually([&] {
+    return second.get("/api/config").json().at("features").at("enable_signup") == json::value(false);
+  }));
+
+  // A role, and with it the tokens of before.
+  EXPECT_EQ(first.post("/api/v1/users/" + ann.id + "/update", admin.token,
+                       {{"role", "pending"}, {"name", "Ann"}, {"email", ann.email}, {"profile_image_url", "/user.png"}}).status, 200);
+  EXPECT_TRUE(eventually([&] { return second.get("/api/v1/flux/credits", ann.token).status == 401; }));
+  EXPECT_EQ(one->stop(), 0) << one->log();
+  EXPECT_EQ(two->stop(), 0) << two->log();
+}
+
+TEST_F(Nodes, ShareOneDataFolderOrRefuse) {
+  const auto one = node();
+  TempFolder elsewhere;
+  const auto serve = [&](const std::filesystem::path& folder) {
+    return run_program({"serve", "--port", "0", "--data-dir", folder.string(), "--database-url", url_});
+  };
+  const Finished refused = serve(elsewhere.path());
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.output.find((elsewhere.path() / "installation").string() + " is missing"), std::string::npos) << refused.output;
+  EXPECT_NE(refused.output.find("--data-dir"), std::string::npos) << "the remedy: " << refused.output;
+  EXPECT_FALSE(std::filesystem::exists(elsewhere.path() / "installation")) << "a refusal marks nothing";
+
+  std::ofstream(elsewhere.path() / "installation") << "another\n";
+  EXPECT_NE(serve(elsewhere.path()).output.find("says another"), std::string::npos);
+
+  // Restored elsewhere, as the refusal says.
+  std::filesystem::copy_file(folder_.path() / "installation", elsewhere.path() / "installation",
+                             std::filesystem::copy_options::overwrite_existing);
+  for (const char* secret : {"master.key", ".webui_secret_key"})
+    if (std::filesystem::exists(folder_.path() / secret)) std::filesystem::copy_file(folder_.path() / secret, elsewhere.path() / secret);
+  ServerProcess moved(elsewhere.path(), {"--database-url", url_}, {});
+  moved.start();
+  EXPECT_EQ(moved.stop(), 0) << moved.log();
+  EXPECT_EQ(one->stop(), 0) << one->log();
+}
+
+TEST(NodesOnSqlite, ThereIsOneAndItDoesEverything) {
+  TempFolder folder;
+  for (const char* role : {"api", "worker"}) {
+    const Finished refused = run_program({"serve", "--port", "0", "--role", role, "--data-dir", folder.path().string(),
+                                          "--database-url", "sqlite:///" + (folder.path() / "webui.db").string()});
+    EXPECT_EQ(refused.exit_code, 1) << role;
+    EXPECT_NE(refused.output.find(fmt::format("--role {} needs", role)), std::string::npos) << refused.output;
+  }
+  EXPECT_NE(run_program({"serve", "--role", "boss", "--data-dir", folder.path().string()}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace fluxgate::integration
