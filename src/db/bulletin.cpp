@@ -21,6 +21,7 @@ constexpr milliseconds kGather{20};
 constexpr milliseconds kReconnect{1'000};
 constexpr std::size_t kPayload = 7'500;  // bytes; the server takes 8000
 constexpr std::string_view kEveryone = "*";
+constexpr std::size_t kWaitingMost = 10'000;  // words; while the database is away
 
 milliseconds until(Clock::time_point when) {
   return std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(when - Clock::now()) + milliseconds(1));
@@ -86,7 +87,25 @@ void Bulletin::wake() {
 
 void Bulletin::announce(const std::string& word) {
   std::lock_guard lock(mutex_);
+  if (waiting_.size() >= kWaitingMost) waiting_ = {std::string(kEveryone)};
   if (waiting_.insert(word).second && waiting_.size() == 1) wake();
+}
+
+bool Bulletin::send(Line& line) {
+  std::set<std::string> words;
+  {
+    std::lock_guard lock(mutex_);
+    words.swap(waiting_);
+  }
+  if (words.empty()) return false;
+  try {
+    line.send(words);
+    return true;
+  } catch (const Failure&) {
+    std::lock_guard lock(mutex_);
+    waiting_.merge(words);
+    throw;
+  }
 }
 
 void Bulletin::listen(std::function<void(const std::string&)> heard) {
@@ -146,15 +165,7 @@ void Bulletin::run() {
         line.reset();
         continue;
       }
-      if (Clock::now() < may_send) continue;
-      std::set<std::string> words;
-      {
-        std::lock_guard lock(mutex_);
-        words.swap(waiting_);
-      }
-      if (words.empty()) continue;
-      line->send(words);
-      may_send = Clock::now() + kGather;
+      if (Clock::now() >= may_send && send(*line)) may_send = Clock::now() + kGather;
     } catch (const std::exception& e) {
       if (line || !said) log::warn("nodes cannot tell each other of news for now: {}", e.what());
       said = true;

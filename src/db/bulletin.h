@@ -27,9 +27,11 @@ class Bulletin {
   void stop();
 
  private:
-  void run();
-  void wake();
   class Line;
+  void run();
+  // What waits; false when nothing does. When the line breaks, it waits on.
+  bool send(Line& line);
+  void wake();
 
   const PostgresTarget target_;
   const std::string own_;
