@@ -29,7 +29,7 @@ bool is_final(const json::object& task) {
 }  // namespace
 
 Crowd::Crowd(const std::string& base_url, int people, double credits, std::uint64_t seed, std::size_t keys_max)
-    : credits_(credits), seed_(seed), keys_max_(keys_max), base_url_(base_url), people_(static_cast<std::size_t>(people)) {
+    : credits_(credits), seed_(seed), keys_max_(keys_max), base_urls_{base_url}, people_(static_cast<std::size_t>(people)) {
   for (int i = 0; i < people; ++i) {
     Person& person = people_[static_cast<std::size_t>(i)];
     person.random.seed(seed * 1'000 + static_cast<unsigned>(i));
@@ -43,18 +43,34 @@ Crowd::Crowd(const std::string& base_url, int people, double credits, std::uint6
 
 Crowd::~Crowd() { rest(); }
 
-void Crowd::go_to(const std::string& base_url) {
+void Crowd::spread_over(std::vector<std::string> base_urls) {
   std::lock_guard lock(mutex_);
-  base_url_ = base_url;
+  base_urls_ = std::move(base_urls);
 }
 
 Client Crowd::client() {
   std::lock_guard lock(mutex_);
-  return {base_url_, nullptr};
+  return {base_urls_[++turn_ % base_urls_.size()], nullptr};
 }
 
-void Crowd::begin(int bad_luck) {
+void Crowd::note_accepted() {
+  std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  longest_pause_ = std::max(longest_pause_, now - accepted_at_);
+  accepted_at_ = now;
+}
+
+std::chrono::milliseconds Crowd::take_longest_pause() {
+  std::lock_guard lock(mutex_);
+  const auto longest = std::max(longest_pause_, std::chrono::steady_clock::now() - accepted_at_);
+  longest_pause_ = {};
+  accepted_at_ = std::chrono::steady_clock::now();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(longest);
+}
+
+void Crowd::begin(int bad_luck, std::chrono::milliseconds pace) {
   bad_luck_ = bad_luck;
+  pace_ = pace;
   if (sending_.exchange(true)) return;
   for (std::size_t i = 0; i < people_.size(); ++i)
     threads_.emplace_back([this, i] { live(people_[i], static_cast<int>(i)); });
@@ -77,6 +93,7 @@ void Crowd::live(Person& person, int number) {
     if (sent.answered && chance(10))
       client().send({.method = "DELETE", .path = "/api/v1/flux/task/" + sent.task_id, .token = person.token, .off_contract = true});
     person.sent.push_back(std::move(sent));
+    std::this_thread::sleep_for(pace_);
   }
 }
 
@@ -87,6 +104,7 @@ void Crowd::send_until_answered(Person& person, Sent& sent, bool twice) {
     const Answer answer = client().post("/api/v1/flux/text-to-image", person.token, body, {{"Idempotency-Key", sent.key}});
     if (answer.status == 200) {
       const std::string id(answer.json().at("id").as_string());
+      note_accepted();
       if (sent.answered) EXPECT_EQ(id, sent.task_id) << "one key, two tasks";
       sent.task_id = id;
       sent.answered = true;

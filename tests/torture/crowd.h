@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <random>
@@ -29,9 +30,14 @@ class Crowd {
   ~Crowd();
 
   // The server moves to another address with every life.
-  void go_to(const std::string& base_url);
-  // From now on they send; `bad_luck` percent of the requests ask the sandbox for a fault.
-  void begin(int bad_luck);
+  void go_to(const std::string& base_url) { spread_over({base_url}); }
+  // Requests go to these in turn.
+  void spread_over(std::vector<std::string> base_urls);
+  // From now on they send; `bad_luck` percent of the requests ask the sandbox for a fault. Each rests for `pace`
+  // between two requests.
+  void begin(int bad_luck, std::chrono::milliseconds pace = {});
+  // The longest time without an accepted submit since the last call, up to now.
+  std::chrono::milliseconds take_longest_pause();
   // Finish what is under way (the server has to be up) and rest.
   void rest();
   // Waits until all tasks have ended and counts. The server has to be up.
@@ -49,6 +55,7 @@ class Crowd {
   };
 
   integration::Client client();
+  void note_accepted();
   void live(Person& person, int number);
   void send_until_answered(Person& person, Sent& sent, bool twice);
   std::map<std::string, std::vector<boost::json::object>> history_of(const Person& person);
@@ -58,9 +65,13 @@ class Crowd {
   const double credits_;
   const std::uint64_t seed_;
   const std::size_t keys_max_;
-  std::mutex mutex_;  // guards base_url_
-  std::string base_url_;
+  std::mutex mutex_;  // guards what follows up to sending_
+  std::vector<std::string> base_urls_;
+  std::size_t turn_ = 0;
+  std::chrono::steady_clock::time_point accepted_at_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration longest_pause_{};
   std::atomic<bool> sending_{false};
+  std::chrono::milliseconds pace_{};
   std::atomic<int> bad_luck_{0};
   std::atomic<std::int64_t> repeats_{0};
   std::vector<Person> people_;

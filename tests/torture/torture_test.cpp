@@ -109,8 +109,8 @@ TEST_F(Torture, AFrozenServerAndAStalledUpstreamDelayAndLoseNothing) {
   EXPECT_EQ(server.stop(), 0) << server.log();
 }
 
-// Three processes on one PostgreSQL and one data folder: any of them is killed or stands still for longer than its
-// lease at any moment, and clients go to any of them with the same keys.
+// Three processes on one PostgreSQL and one data folder, one of each role: any of them is killed or stands still for
+// longer than its lease at any moment, and clients go to those that answer with the same keys.
 TEST_F(Torture, ThreeNodesOnOneDatabaseLoseNothing) {
   const std::uint64_t rounds = from_environment("FLUXGATE_TORTURE_ROUNDS", 5), seed = from_environment("FLUXGATE_TORTURE_SEED", 1);
   std::mt19937_64 random(seed);
@@ -120,15 +120,17 @@ TEST_F(Torture, ThreeNodesOnOneDatabaseLoseNothing) {
   auto arguments = words(upstream);
   arguments.insert(arguments.end(), {"--database-url", url});
   std::vector<std::unique_ptr<ServerProcess>> nodes;
-  for (int i = 0; i < 3; ++i) {
-    nodes.push_back(std::make_unique<ServerProcess>(folder.path(), arguments, environment()));
+  for (const char* role : {"all", "api", "worker"}) {
+    auto own = arguments;
+    own.insert(own.end(), {"--role", role});
+    nodes.push_back(std::make_unique<ServerProcess>(folder.path(), own, environment()));
     nodes.back()->start();
   }
   Crowd crowd(nodes[0]->base_url(), kPeople, kCredits, seed, 100 + 15 * rounds);
   crowd.begin(20);
   for (std::uint64_t round = 1; round <= rounds && !HasFailure(); ++round) {
     ServerProcess& victim = *nodes[random() % nodes.size()];
-    crowd.go_to(nodes[random() % nodes.size()]->base_url());
+    crowd.spread_over({nodes[0]->base_url(), nodes[1]->base_url()});
     std::this_thread::sleep_for(milliseconds(200 + random() % 800));
     if (round % 3 == 0) {
       victim.freeze();
