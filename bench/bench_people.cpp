@@ -1,5 +1,5 @@
 // Fills a database with users who can sign in and pay, and prints a token for each:
-// bench_people DATA_DIR COUNT
+// bench_people DATA_DIR COUNT [DATABASE_URL]
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -13,11 +13,11 @@
 
 int main(int argc, char** argv) {
   using namespace fluxgate;
-  if (argc != 3) return fmt::print(stderr, "usage: bench_people DATA_DIR COUNT\n"), 1;
+  if (argc != 3 && argc != 4) return fmt::print(stderr, "usage: bench_people DATA_DIR COUNT [DATABASE_URL]\n"), 1;
   crypto::initialise();
   std::string data_dir = argv[1];
   int count = std::atoi(argv[2]);
-  auto database = db::open("sqlite:///" + data_dir + "/webui.db");
+  auto database = db::open(argc == 4 ? argv[3] : "sqlite:///" + data_dir + "/webui.db");
   auto secret = identity::session_secret("", data_dir);
   if (!secret) return fmt::print(stderr, "{}\n", secret.error().message().en), 1;
   identity::Tokens tokens(*secret);
