@@ -10,7 +10,6 @@
 #include "api/routes.h"
 #include "app/engine_thread.h"
 #include "app/live_catalogue.h"
-#include "app/shared_folder.h"
 #include "app/upkeep.h"
 #include "app/workspace.h"
 #include "base/ids.h"
@@ -191,9 +190,7 @@ Result<void> NodeImpl::build_accounts() {
 
 // An SQLite file belongs to one server, which has to do everything.
 Result<void> NodeImpl::check_role() const {
-  if (workspace_.database->dialect() == db::Dialect::postgresql)
-    return prove_shared(*workspace_.database, config_.data_dir, clock_.now_ms());
-  if (config_.role == "all") return {};
+  if (config_.role == "all" || workspace_.database->dialect() == db::Dialect::postgresql) return {};
   return fail(Errc::internal, "role_needs_postgresql",
               {fmt::format("--role {} needs a database that several nodes share: name a PostgreSQL in DATABASE_URL, or leave the role at all.", config_.role),
                fmt::format("--role {} 需要多个节点共享的数据库：请在 DATABASE_URL 中指定 PostgreSQL，或将角色保留为 all。", config_.role)});
