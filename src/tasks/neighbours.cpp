@@ -1,7 +1,7 @@
 #include "tasks/neighbours.h"
 
+#include "db/settings.h"
 #include "tasks/engine.h"
-#include "tasks/settings.h"
 
 namespace fluxgate::tasks {
 namespace {
@@ -11,8 +11,8 @@ constexpr char kNews = 'n', kWork = 'w', kProgress = 'p', kNoProgress = 'q', kGa
 
 Progress progress_from(const boost::json::object& data) {
   Progress progress;
-  progress.upstream_running = setting::flag(data, "running", false);
-  if (data.contains("queue_position")) progress.queue_position = static_cast<int>(setting::number(data, "queue_position", 0));
+  progress.upstream_running = db::setting::flag(data, "running", false);
+  if (data.contains("queue_position")) progress.queue_position = static_cast<int>(db::setting::number(data, "queue_position", 0));
   if (const auto* fraction = data.if_contains("progress"); fraction && fraction->is_number())
     progress.fraction = fraction->to_number<double>();
   return progress;

@@ -323,7 +323,7 @@ TEST_P(Upkeep, ASearchFindsWordsAnywhereAtAnyDepth) {
     for (int i = 0; i < 2'500; ++i)
       tx.exec("INSERT INTO fg_task (id, user_id, provider, endpoint, model, status, prompt, params, quote, quote_rev, created_at, updated_at, legacy_id) "
               "VALUES ($1, $2, 'flux', 'text_to_image', 'm', 'failed', $3, '{}', 0, 1, $4, $4, $1)",
-              {new_id(began + 1 + i), ann.id, fmt::format(i == 700 ? "A 50%_off Lighthouse, 灯塔 {}" : "a crane {}", i), began + 1 + i});
+              {new_id(began + 1 + i), ann.id, fmt::format("{} {}", i == 700 ? "A 50%_off Lighthouse, 灯塔" : "a crane", i), began + 1 + i});
     tx.exec("INSERT INTO fg_user_counter (user_id, provider, status, n) VALUES ($1, 'flux', 'failed', 2500)", {ann.id});
   });
   const auto search = [&](const std::string& query, const Person& person) {

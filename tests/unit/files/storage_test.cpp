@@ -57,12 +57,12 @@ TEST(StoreRules, TakeTypesAndSizesOrLeaveThemHere) {
 
 class StockTest : public testing::Test {
  protected:
-  StockTest() : database_(db::open(":memory:")) {
-    write([](db::Tx& tx) { db::create_missing(tx, kNow); });
-  }
   template <class F>
   auto write(F closure) {
     return database_->write_now(std::move(closure));
+  }
+  StockTest() : database_(db::open(":memory:")) {
+    write([](db::Tx& tx) { db::create_missing(tx, kNow); });
   }
   void keep(const std::string& id, const std::string& key, Millis at = kNow, const std::string& task = "", const std::string& mime = "image/png") {
     write([&](db::Tx& tx) {
