@@ -262,7 +262,8 @@ class Voyage {
     if (!rightful) broken_ = fmt::format("paid requests are sent by the owner alone: {} sent {}", node, task);
     const bool known = database_.read_now([&](db::Tx& tx) {
       return tx.number("SELECT COUNT(*) FROM fg_task t JOIN fg_task_attempt a ON a.task_id = t.id WHERE t.prompt = $1 "
-                       "AND t.status = 'submitting' AND t.owner = $2 AND a.reference IS NOT NULL AND a.finished_at IS NULL", {task, node}) != 0;
+                       "AND t.status = 'submitting' AND t.owner = $2 AND a.reference IS NOT NULL "
+                       "AND (a.finished_at IS NULL OR a.outcome = 'superseded')", {task, node}) != 0;
     });
     if (known) broken_ = fmt::format("what is known to be accepted is not sent again: {} sent {}", node, task);
   }
