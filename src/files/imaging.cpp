@@ -2,6 +2,7 @@
 
 #include <vips/vips.h>
 
+#include <atomic>
 #include <chrono>
 #include <mutex>
 
@@ -11,6 +12,8 @@
 
 namespace fluxgate::files {
 namespace {
+
+std::atomic<bool> initialised = false;
 
 struct Unref {
   void operator()(VipsImage* image) const { g_object_unref(image); }
@@ -220,10 +223,15 @@ void initialise() {
     g_log_set_handler(
         "VIPS", static_cast<GLogLevelFlags>(G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG),
         [](const gchar*, GLogLevelFlags, const gchar*, gpointer) {}, nullptr);
+    initialised = true;
   });
 }
 
-void release_imaging_thread() { vips_thread_shutdown(); }
+// libvips crashes when it ends a thread's part before it was started itself: commands that only move files never
+// start it.
+void release_imaging_thread() {
+  if (initialised) vips_thread_shutdown();
+}
 
 Result<ImageFacts> inspect_image(const std::string& path, Format format, const DecodeLimits& limits) {
   FLUX_TRY(header, open_image(path, format, VIPS_ACCESS_SEQUENTIAL, VIPS_FAIL_ON_NONE, limits));

@@ -182,6 +182,7 @@ TEST(StorageConfig, IsCheckedSealedAndMasked) {
   EXPECT_EQ(api().get(kConfig, admin().token).json().at("secret_id"), "AKIDsecr****");
   EXPECT_EQ(api().get(kConfig, admin().token).json().at("region"), "ap-shanghai");
   for (const auto& entry : std::filesystem::directory_iterator(data_folder())) {
+    if (!entry.is_regular_file()) continue;
     std::ifstream file(entry.path(), std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(file), {}};
     EXPECT_EQ(bytes.find("a-key-nobody-should-read"), std::string::npos) << entry.path();
