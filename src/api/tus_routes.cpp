@@ -168,7 +168,9 @@ Answer terminate(const Api& api, http::Request& request) {
   co_return http::Response::no_content().with("Cache-Control", "no-store");
 }
 
-Answer unknown_method(http::Request& request) {
+Answer unknown_method(const Api& api, http::Request& request) {
+  auto admitted = co_await api.guard(request, Role::user);
+  FLUX_CO_CHECK(std::move(admitted));
   co_return bad_header("X-HTTP-Method-Override", {"PATCH or DELETE is needed here.", "此处需要 PATCH 或 DELETE。"},
                        request.header("x-http-method-override"));
 }
@@ -178,7 +180,7 @@ Answer overridden(const Api& api, http::Request& request) {
   const std::string_view method = request.header("x-http-method-override");
   if (method == "PATCH") return append(api, request);
   if (method == "DELETE") return terminate(api, request);
-  return unknown_method(request);
+  return unknown_method(api, request);
 }
 
 // What this server can do; anybody may ask.

@@ -174,6 +174,7 @@ TEST_F(Tus, WorksWhereOnlyGetAndPostPass) {
   };
   EXPECT_EQ(post(path, "PATCH", picture_).status, 204);
   EXPECT_EQ(post(path, "PUT", "").status, 400);
+  EXPECT_EQ(api().send({.method = "POST", .path = path, .token = token_, .headers = {{"X-HTTP-Method-Override", "DELETE"}}}).status, 412);
   EXPECT_EQ(post(path, "DELETE", "").status, 204);
   EXPECT_EQ(post(path, "DELETE", "").status, 404);
 }
