@@ -85,7 +85,7 @@ void pragma(SqliteConnection& connection, const char* sql) {
 
 SqliteDatabase::SqliteDatabase(const std::string& path, OpenOptions options)
     : path_(path), in_memory_(path == ":memory:"), generation_(next_generation()) {
-  if (options.exclusive_server && !in_memory_) lock_ = std::make_unique<ServerLock>(path + ".lock");
+  if (options.exclusive_server && !in_memory_) lock_ = std::make_unique<ServerLock>(path);
   auto mode = options.read_only ? SqliteConnection::Mode::read_only : SqliteConnection::Mode::read_write;
   writer_ = std::make_unique<SqliteConnection>(path, mode);
   if (!options.read_only) {
