@@ -1,8 +1,8 @@
 #include "tasks/archive.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
-#include <ctime>
 #include <memory>
 
 #include <fcntl.h>
@@ -102,8 +102,8 @@ Result<std::string> write_archive(const std::filesystem::path& folder, const std
   std::error_code made;
   std::filesystem::create_directories(folder, made);
   if (made) return fail(failed(folder, made.value()));
-  const std::time_t seconds = now / 1000;
-  const auto path = folder / fmt::format("tasks-{:%Y%m%d}-{}.jsonl.gz", fmt::gmtime(seconds), new_id(now));
+  const std::chrono::sys_time<std::chrono::milliseconds> today{std::chrono::milliseconds(now)};
+  const auto path = folder / fmt::format("tasks-{:%Y%m%d}-{}.jsonl.gz", today, new_id(now));
   const auto writing = std::filesystem::path(path).replace_extension(".new");
   if (!write_lines(writing, leaving) || ::rename(writing.c_str(), path.c_str()) != 0 || !sync_path(folder, O_RDONLY | O_DIRECTORY)) {
     const int why = errno;
