@@ -88,6 +88,7 @@ json::value wait_or_null(const TaskView& view) {
 
 void add_own_members(json::object& body, const TaskView& view, const TaskShow& show) {
   const Task& task = view.task;
+  body["provider"] = task.provider;
   body["state"] = tasks::name(task.state);
   body["rev"] = task.rev;
   body["num_images"] = task.images;
@@ -133,7 +134,6 @@ json::object flux_task_json(const TaskView& view, const TaskShow& show) {
   if (!tasks::is_final(task.state) && view.progress.queue_position) position = *view.progress.queue_position;
 
   json::object body{{"id", task.id},
-                    {"provider", task.provider},
                     {"status", flux_word(task.state, view.progress.upstream_running)},
                     {"model", task.model},
                     {"task_type", task.endpoint},
