@@ -289,6 +289,8 @@ TEST_P(Statements, OfUploads) {
 
 TEST_P(Statements, OfStoredFiles) {
   using files::objects::Object;
+  const auto key = [](char digit) { return fmt::format("{0}{0}/{0}{0}/{1}.png", digit, std::string(64, digit)); };
+  const std::string k1 = key('1'), k2 = key('2'), k3 = key('3');
   const Person ann = house.sign_up("ann@example.org");
   const json::object form{{"provider", "s3"}, {"enabled", true}, {"secret_id", "AKIDEXAMPLE"}, {"secret_key", "secret"},
                           {"bucket", "studio"}, {"region", "us-east-1"}, {"endpoint", "http://127.0.0.1:9"}};
@@ -307,33 +309,33 @@ TEST_P(Statements, OfStoredFiles) {
   };
   closure_fails("an upload with room", [&](db::Tx& tx) {
     EXPECT_TRUE(files::check_room(tx, ann.id, 10));
-    insert(tx, "upload", "k1", "");
+    insert(tx, "upload", k1, "");
   });
-  closure_fails("a result", [&](db::Tx& tx) { insert(tx, "result", "k2", "task"); });
-  closure_fails("the same bytes again", [&](db::Tx& tx) { insert(tx, "same", "k2", ""); });
+  closure_fails("a result", [&](db::Tx& tx) { insert(tx, "result", k2, "task"); });
+  closure_fails("the same bytes again", [&](db::Tx& tx) { insert(tx, "same", k2, ""); });
   closure_fails("an upload is used", [&](db::Tx& tx) { files::note_use(tx, "upload", "task"); });
   closure_fails("a store is reserved for", [&](db::Tx& tx) {
-    EXPECT_TRUE(files::objects::reserve(tx, {.key = "k3", .size = 3, .place = store, .cloud_path = "generated/k3"}, now()));
+    EXPECT_TRUE(files::objects::reserve(tx, {.key = k3, .size = 3, .place = store, .cloud_path = "generated/" + k3}, now()));
   });
   std::vector<Object> due;
   closure_fails("a claim of what is due", [&](db::Tx& tx) { due = files::objects::claim(tx, "n", now(), 10); });
   ASSERT_EQ(due.size(), 2u);
-  closure_fails("an object is put back", [&](db::Tx& tx) { files::objects::put_back(tx, "n", "k1", now(), "away", true); });
-  const files::objects::Moved moved{store, "s3", "generated/images/k2", "http://there/k2", "etag"};
+  closure_fails("an object is put back", [&](db::Tx& tx) { files::objects::put_back(tx, "n", k1, now(), "away", true); });
+  const files::objects::Moved moved{store, "s3", "generated/images/" + k2, "http://there/" + k2, "etag"};
   closure_fails("an object has moved", [&](db::Tx& tx) { EXPECT_TRUE(files::objects::moved(tx, "n", due.at(1), moved, now())); });
-  EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files WHERE storage_provider = 's3' AND cloud_path = 'generated/images/k2'"), 2);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files WHERE storage_provider = 's3' AND cloud_path = $1", {moved.cloud_path}), 2);
   request_fails("a file is deleted", [&] { return house.send("DELETE", "/api/v1/storage/files/generated/same", ann.token); });
   request_fails("a result is deleted", [&] { return house.send("DELETE", "/api/v1/storage/files/generated/result", ann.token); });
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files WHERE status = 'deleted'"), 1);
   house.clock.advance(2 * 3'600'000);
   std::optional<Object> gone;
-  closure_fails("a claim of one", [&](db::Tx& tx) { gone = files::objects::claim_one(tx, "n", "k2", now()); });
+  closure_fails("a claim of one", [&](db::Tx& tx) { gone = files::objects::claim_one(tx, "n", k2, now()); });
   ASSERT_TRUE(gone);
   EXPECT_EQ(gone->refs, 0);
-  closure_fails("an object is removed", [&](db::Tx& tx) { EXPECT_TRUE(files::objects::removed(tx, "n", "k2", now())); });
+  closure_fails("an object is removed", [&](db::Tx& tx) { EXPECT_TRUE(files::objects::removed(tx, "n", k2, now())); });
   closure_fails("an object that somebody wants again", [&](db::Tx& tx) {
-    EXPECT_TRUE(files::objects::claim_one(tx, "n", "k1", now()));
-    EXPECT_FALSE(files::objects::removed(tx, "n", "k1", now()));
+    EXPECT_TRUE(files::objects::claim_one(tx, "n", k1, now()));
+    EXPECT_FALSE(files::objects::removed(tx, "n", k1, now()));
   });
   closure_fails("stock is taken", [&](db::Tx& tx) { files::take_stock(tx); });
 }

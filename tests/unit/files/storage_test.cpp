@@ -157,16 +157,17 @@ TEST_F(StockTest, RetentionFindsWhatIsPastItsAgeByKind) {
 TEST_F(StockTest, AStoreThatHoldsFilesIsNotForgotten) {
   write([](db::Tx& tx) { save_store(tx, {.id = "first", .provider = "s3", .enabled = true, .bucket = "a"}); });
   write([](db::Tx& tx) {
+    const std::string key = "11/11/" + std::string(64, '1') + ".png";
     insert_row(tx, {.id = "a", .user_id = "ann", .filename = "a", .source_type = "flux", .created_at = kNow},
-               {.key = "k1", .size = 1, .mime = "image/png", .place = "first", .cloud_path = "p/k1", .etag = "e"});
+               {.key = key, .size = 1, .mime = "image/png", .place = "first", .cloud_path = "p/" + key, .etag = "e"});
     save_store(tx, {.id = "second", .provider = "s3", .enabled = true, .bucket = "b"});
     const auto rows = load_stores(tx);
     ASSERT_EQ(rows.size(), 2u);
     EXPECT_EQ(rows[0].id, "second");
     EXPECT_FALSE(rows[1].enabled);
     EXPECT_TRUE(remove_row(tx, "a", "", kNow));
-    EXPECT_TRUE(objects::claim_one(tx, "n", "k1", kNow));
-    EXPECT_TRUE(objects::removed(tx, "n", "k1", kNow));
+    EXPECT_TRUE(objects::claim_one(tx, "n", key, kNow));
+    EXPECT_TRUE(objects::removed(tx, "n", key, kNow));
     save_store(tx, rows[0]);
     EXPECT_EQ(load_stores(tx).size(), 1u) << "nothing lies in the first any more";
   });
