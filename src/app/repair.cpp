@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "catalogue/catalogue.h"
+#include "files/stock.h"
 #include "identity/secrets.h"
+#include "stats/usage.h"
 
 namespace fluxgate::app {
 
@@ -36,6 +38,10 @@ Result<db::Repaired> repair_database(const Config& config, const std::string& ur
   options.data_dir = config.data_dir;
   options.give_back = wishes.give_back;
   options.flux_models = flux_models(config);
+  options.then = [](db::Tx& tx) {
+    files::take_stock(tx);
+    stats::take_stock(tx);
+  };
   // `options` is read again after this, by the change itself.
   const auto go_on = [&](const db::Plan& plan) {
     if (!wishes.go_on(plan)) return false;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "db/schema.h"
 #include "files/stock.h"
+#include "stats/usage.h"
 
 namespace fluxgate::app {
 namespace {
@@ -63,10 +64,10 @@ Result<void> settle(const Config& config, const std::string& url, const db::Plan
   return repair_now(config, url);
 }
 
-// Rows that came with another database are not counted yet.
+// Rows that came from elsewhere, or from a version that did not count them, are not counted yet.
 void take_stock(db::Database& database) {
-  if (!database.read_now([](db::Tx& tx) { return files::needs_stock(tx); })) return;
-  database.write_now([](db::Tx& tx) { files::take_stock(tx); });
+  if (database.read_now(files::needs_stock)) database.write_now(files::take_stock);
+  if (database.read_now(stats::needs_stock)) database.write_now(stats::take_stock);
 }
 
 void set_up(db::Database& database, const db::Plan& plan) {

@@ -82,6 +82,12 @@ void take_stock(db::Tx& tx) {
       "CASE WHEN status = 'succeeded' THEN images ELSE 0 END AS images, charged FROM fg_task "
       "WHERE status IN ('succeeded', 'failed', 'cancelled')) AS ended "
       "WHERE hour > 0 GROUP BY hour, user_id, provider, model ON CONFLICT DO NOTHING");
+  tx.exec("DELETE FROM fg_usage_total");
+}
+
+bool needs_stock(db::Tx& tx) {
+  return tx.number("SELECT 1 FROM fg_usage_hourly LIMIT 1") == 0 &&
+         tx.number("SELECT 1 FROM fg_task WHERE status IN ('succeeded', 'failed', 'cancelled') LIMIT 1") != 0;
 }
 
 std::vector<Usage> usage(db::Tx& tx, const Question& question, int limit) {

@@ -36,9 +36,11 @@ inline constexpr Millis kSettles = 600'000;
 // Rolls up hours that are over, at most a day of them; false when none is left. Repeatable; nodes may do it at once.
 bool roll_up(db::Tx& tx, Millis now);
 
-// Counts what ended before anything was counted: tasks of a database that was taken over. All in one statement; hours
-// and users that have been counted stay as they are.
+// Counts what ended before anything was counted: tasks of a database that was taken over, or that an earlier version
+// wrote. Hours and users that have been counted stay as they are; the sums of all users are rolled up anew.
 void take_stock(db::Tx& tx);
+// Whether tasks have ended and nothing at all is counted.
+bool needs_stock(db::Tx& tx);
 
 enum class By { none, provider, model, user };
 enum class Step { whole, day, hour };

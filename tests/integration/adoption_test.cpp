@@ -136,6 +136,11 @@ TEST(Adoption, TheForksPeopleFindTheirTasksPicturesAndCredits) {
   EXPECT_EQ(client.get("/api/v1/tasks/k-1").status, 401);
   EXPECT_EQ(client.get("/api/v1/tasks/k-3", member).status, 404) << "another's";
 
+  // What they used and keep is counted.
+  const json::value used = client.get("/api/v1/usage?step=whole&from=0", member).json().at("total");
+  EXPECT_GT(used.at("succeeded").as_int64(), 0) << json::serialize(used);
+  EXPECT_GT(client.get("/api/v1/storage/usage", member).json().at("files").as_int64(), 0);
+
   // Life goes on: a new task is paid from the old balance.
   const Answer fresh = client.post("/api/v1/flux/text-to-image", member, text_body("life goes on"));
   ASSERT_EQ(fresh.status, 200) << fresh.body;
