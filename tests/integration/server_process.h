@@ -25,7 +25,7 @@ class TempFolder {
 };
 
 // Polls until `holds` or the time is over; what it said last.
-bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds(30));
+bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds(120));
 
 struct Finished {
   int exit_code = -1;  // -1: ended by a signal
