@@ -77,7 +77,13 @@ void set_up(db::Database& database, const db::Plan& plan) {
   database.write_now([now = system_clock().now_ms()](db::Tx& tx) { db::create_missing(tx, now); });
 }
 
-Result<Workspace> open_place(const Config& config, const std::string& url, db::OpenOptions options) {
+Result<void> expect_something(const std::string& url, const db::Plan& plan, Access access) {
+  if (access != Access::look || plan.state != db::State::empty) return {};
+  return fail(no_database(db::care_for(url)->described()));
+}
+
+Result<Workspace> open_place(const Config& config, const std::string& url, Access access) {
+  const db::OpenOptions options{.exclusive_server = access == Access::serve, .connections = config.database_connections};
   Workspace workspace;
   db::Plan plan;
   const auto look = [&](db::Tx& tx) { plan = db::make_plan(tx, {.data_dir = config.data_dir}); };
@@ -86,11 +92,13 @@ Result<Workspace> open_place(const Config& config, const std::string& url, db::O
   if (const bool file = url.starts_with("sqlite:///"); file) {
     auto care = db::care_for(url);
     if (care->exists()) care->read(look);
+    FLUX_CHECK(expect_something(url, plan, access));
     FLUX_CHECK(settle(config, url, plan));
     workspace.database = db::open(url, options);
   } else {
     workspace.database = db::open(url, options);
     workspace.database->read_now(look);
+    FLUX_CHECK(expect_something(url, plan, access));
     FLUX_CHECK(settle(config, url, plan));
   }
   set_up(*workspace.database, plan);
@@ -100,11 +108,17 @@ Result<Workspace> open_place(const Config& config, const std::string& url, db::O
 
 }  // namespace
 
+Error no_database(const std::string& described) {
+  return Error(Errc::not_found, "no_database",
+               {fmt::format("{}: nothing there yet. `fluxgate serve` sets it up; --data-dir names another folder.", described),
+                fmt::format("{}：尚无数据，`fluxgate serve` 会完成初始化；可用 --data-dir 指定其他目录。", described)});
+}
+
 Result<Workspace> open_workspace(const Config& config, Access access) {
-  FLUX_CHECK(make_data_folder(config));
+  if (access != Access::look) FLUX_CHECK(make_data_folder(config));
   FLUX_TRY(url, database_url(config));
   try {
-    return open_place(config, url, {.exclusive_server = access == Access::serve, .connections = config.database_connections});
+    return open_place(config, url, access);
   } catch (const db::Failure& failure) {
     return fail(database_error(failure));
   }

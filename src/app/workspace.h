@@ -17,10 +17,14 @@ struct Workspace {
 enum class Access {
   serve,  // takes the server's lock; sets up an empty place
   tool,   // beside a running server; sets up an empty place
+  look,   // beside a running server; refuses an empty place, most likely the wrong folder, and leaves it empty
 };
 
 // Sets up an empty place and brings an earlier version of ours up to date. What needs repair (db/repair.h) is repaired
 // with config.repair, else refused with the remedy and without having changed a byte.
 Result<Workspace> open_workspace(const Config& config, Access access);
+
+// `described` as db::Care has it.
+Error no_database(const std::string& described);
 
 }  // namespace fluxgate::app

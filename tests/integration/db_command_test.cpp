@@ -91,11 +91,15 @@ TEST_F(DbCommand, CheckSaysInWordsWhatIsMissingAndChangesNothing) {
   EXPECT_FALSE(fs::exists(folder_.path() / "master.key")) << "db commands need no secret";
 }
 
-TEST_F(DbCommand, CheckOfNothingMakesNothing) {
-  const Finished said = db({"check"});
-  EXPECT_EQ(said.exit_code, 1) << said.output;
-  EXPECT_NE(said.output.find("nothing there yet"), std::string::npos) << said.output;
-  EXPECT_FALSE(fs::exists(file()));
+TEST_F(DbCommand, LookingAtNothingMakesNothing) {
+  const std::vector<std::vector<std::string>> looks{{"db", "check"}, {"db", "verify"}, {"files", "verify"}, {"files", "gc"}};
+  for (auto words : looks) {
+    words.insert(words.end(), {"--data-dir", folder_.path().string(), "--database-url", url_});
+    const Finished said = run_program(words);
+    EXPECT_EQ(said.exit_code, 1) << said.output;
+    EXPECT_NE(said.output.find("nothing there yet"), std::string::npos) << said.output;
+    EXPECT_TRUE(fs::is_empty(folder_.path())) << words[0] << ' ' << words[1];
+  }
 }
 
 TEST_F(DbCommand, ServeRefusesWhatNeedsRepairUnlessToldToRepair) {

@@ -50,11 +50,7 @@ ExitCode check(const Config& config) {
       care.examine();
       care.read([&](db::Tx& tx) { plan = db::make_plan(tx, {.data_dir = config.data_dir}); });
     }
-    if (plan.state == db::State::empty) {
-      say({fmt::format("{}: nothing there yet. `fluxgate serve` sets it up.", care.described()),
-           fmt::format("{}：尚无数据，`fluxgate serve` 会完成初始化。", care.described())});
-      return ExitCode::failed;
-    }
+    if (plan.state == db::State::empty) return report(no_database(care.described()));
     if (plan.lines.empty() && plan.state == db::State::ready) {
       say({fmt::format("{}: schema {}, nothing is missing.", care.described(), plan.version),
            fmt::format("{}：结构版本 {}，没有缺失。", care.described(), plan.version)});
@@ -129,9 +125,7 @@ std::string backups_of(const Config& config) { return config.data_dir + "/backup
 
 ExitCode backup(const Config& config) {
   return with_care(config, [&](db::Care& care) {
-    if (!care.exists())
-      return report(Error(Errc::not_found, "no_database", {fmt::format("There is no database {}.", care.described()),
-                                                         fmt::format("数据库 {} 不存在。", care.described())}));
+    if (!care.exists()) return report(no_database(care.described()));
     const auto made = care.backup(backups_of(config), system_clock().now_ms(), {});
     say({fmt::format("{} ({} tables)", made.place, made.tables), fmt::format("{}（{} 张表）", made.place, made.tables)});
     return ExitCode::ok;
@@ -161,7 +155,7 @@ ExitCode print_schema(const Words& words) {
 
 ExitCode verify(const Config& config) {
   configure_log(config);
-  auto workspace = open_workspace(config, Access::tool);
+  auto workspace = open_workspace(config, Access::look);
   if (!workspace) return report(workspace.error());
   auto findings = workspace->database->read_now([](db::Tx& tx) { return tasks::audit(tx); });
   for (const auto& finding : findings) fmt::print("{}\n", finding);

@@ -14,7 +14,7 @@ namespace fluxgate::app {
 
 Result<std::unique_ptr<FilesTool>> FilesTool::open(const Config& config) {
   std::unique_ptr<FilesTool> tool(new FilesTool);
-  FLUX_TRY(workspace, open_workspace(config, Access::tool));
+  FLUX_TRY(workspace, open_workspace(config, Access::look));
   tool->workspace_ = std::move(workspace);
   FLUX_TRY(master, identity::master_key(config.master_key, config.data_dir));
   tool->sealer_ = std::make_unique<crypto::Sealer>(master);
