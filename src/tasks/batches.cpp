@@ -178,8 +178,8 @@ class BatchService final : public Batches {
     auto marked = co_await parts_.database.write([id, user_id, now](db::Tx& tx) { return mark(tx, id, user_id, now); });
     FLUX_CO_TRY(batch, std::move(marked));
     for (;;) {
-      auto ended = co_await parts_.database.write([id = batch.id](db::Tx& tx) { return cancel_waiting(tx, id); });
-      if (ended < kCancelledAtOnce) break;
+      const auto seen = co_await parts_.database.write([id = batch.id](db::Tx& tx) { return cancel_waiting(tx, id); });
+      if (seen < kCancelledAtOnce) break;
     }
     auto live = co_await parts_.database.read([id = batch.id](db::Tx& tx) {
       return tx.all("SELECT id FROM fg_task WHERE batch_id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled')", {id},
@@ -249,17 +249,20 @@ class BatchService final : public Batches {
     return *batch;
   }
 
+  // How many were waiting, those included that a node took or ended meanwhile: with fewer than were asked for, no
+  // other is left.
   static int cancel_waiting(db::Tx& tx, const std::string& id) {
     static const std::string sql = select_tasks("WHERE batch_id = $1 AND status = 'queued' ORDER BY id LIMIT $2");
-    int ended = 0;
+    int seen = 0;
     for (Task& task : tx.all(sql, {id, kCancelledAtOnce}, read_task)) {
       const Millis now = *task.cancel_requested_at;
       store::Move change{.to = TaskState::cancelled, .now = now, .error_code = "cancelled"};
       change.error_message = {"You cancelled this.", "任务已取消。"};
       change.stamp = credits::make_stamp(now);
-      ended += store::move(tx, task, change);
+      store::move(tx, task, change);
+      ++seen;
     }
-    return ended;
+    return seen;
   }
 
   ServiceParts parts_;

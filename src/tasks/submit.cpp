@@ -27,12 +27,15 @@ Text gave_up(const providers::Failed& why) {
 awaitable<void> Engine::submit(Task task) {
   if (task.cancel_requested_at) co_return co_await end_cancelled(std::move(task));
   const auto* found = task.account_id.empty() ? nullptr : account(task.provider, task.account_id);
-  if (!found && !task.account_id.empty() && rooms(task.provider)) {
-    // The account went while the task was on its way to it; there are others.
-    co_await parts_.database.write([task, at = now()](db::Tx& tx) { give_back(tx, task, at, at); });
-    co_return forget(task.id);
-  }
   if (!found) {
+    // The list may be older than the task, and another node may have been given an account since.
+    accounts_read_at_ = 0;
+    co_await refresh_accounts();
+    if (rooms(task.provider)) {
+      // There is one after all, or there are others than the one that went while the task was on its way to it.
+      co_await parts_.database.write([task, at = now()](db::Tx& tx) { give_back(tx, task, at, at); });
+      co_return forget(task.id);
+    }
     // Claimed with nobody to send it to.
     Error why = upstream_off();
     co_return co_await end_failed(std::move(task), why.code(), why.message());

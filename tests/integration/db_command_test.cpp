@@ -41,7 +41,7 @@ class DbCommand : public testing::Test {
   std::string ask(const std::string& sql) const {
     const fs::path script = folder_.path() / "ask.sql", answer = folder_.path() / "answer";
     std::ofstream(script) << sql;
-    const std::string command = on_postgresql() ? fmt::format("psql -qAt -v ON_ERROR_STOP=1 '{}' < {} > {} 2>&1", url_, script.string(), answer.string())
+    const std::string command = on_postgresql() ? fmt::format("PGOPTIONS='-c client_min_messages=warning' psql -qAt -v ON_ERROR_STOP=1 '{}' < {} > {} 2>&1", url_, script.string(), answer.string())
                                                 : fmt::format("sqlite3 -bail '{}' < {} > {} 2>&1", file().string(), script.string(), answer.string());
     const int code = std::system(command.c_str());
     std::string text = bytes_of(answer);

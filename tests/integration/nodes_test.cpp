@@ -121,7 +121,8 @@ TEST_F(Nodes, WhatAnAdministratorSetsAtOneHoldsAtTheOther) {
   // An upstream account.
   EXPECT_EQ(first.post("/api/v1/admin/upstream-accounts", admin.token, {{"base_url", upstream.base_url()}, {"key", "a:b"}}).status, 201);
   ASSERT_TRUE(eventually([&] { return second.get("/api/v1/flux/models", ann.token).json().at("enabled") == json::value(true); }));
-  EXPECT_EQ(ended(second, ann, submit_at(second, ann, "by the account of the other node")).at("status"), "SUCCESS");
+  const json::object made = ended(second, ann, submit_at(second, ann, "by the account of the other node"));
+  EXPECT_EQ(made.at("status"), "SUCCESS") << json::serialize(made);
 
   // A price.
   const json::object prices{{"modelCredits", {{kModel, 7.125}}}};
@@ -140,7 +141,7 @@ TEST_F(Nodes, WhatAnAdministratorSetsAtOneHoldsAtTheOther) {
   // A descriptor in the common folder.
   std::filesystem::create_directories(folder_.path() / "catalogue");
   std::ofstream(folder_.path() / "catalogue/own.json")
-      << R"({"extends": "fal-ai/flux-1/schnell", "id": "house/fast", "title": {"en": "Fast", "zh": "快"}})";
+      << R"({"extends": "fal-ai/flux-1/schnell", "id": "house/fast", "title": {"en": "Fast", "zh-CN": "快"}})";
   const auto has_it = [&](const Client& client) {
     return client.get("/api/v1/flux/models", ann.token).body.find("house/fast") != std::string::npos;
   };
