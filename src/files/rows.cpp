@@ -123,20 +123,20 @@ std::optional<FileRow> find_row(db::Tx& tx, std::string_view id, std::string_vie
 bool remove_row(db::Tx& tx, std::string_view id, std::string_view owner, Millis now) {
   const auto file = find_row(tx, id, owner);
   if (!file) return false;
-  // Whoever else removes it waits here; then it is looked at again.
+  // The object before its rows, as whoever moves it.
   tx.number(fmt::format("SELECT refs FROM fg_file_object WHERE key = $1{}", tx.for_update()), {file->key});
-  if (!find_row(tx, id, owner)) return false;
   // Imported rows may name the kind and no media type.
   const auto type = tx.first("SELECT file_type FROM generated_files WHERE id = $1", {id}, [](const db::Row& row) { return row.str(0); });
+  // Of many who remove it one changes the row; that one counts.
+  const auto changed =
+      file->source_task_id.empty()
+          ? tx.exec("DELETE FROM generated_files WHERE id = $1 AND status = 'uploaded'", {id})
+          : tx.exec("UPDATE generated_files SET status = 'deleted', local_path = NULL, cloud_path = NULL, cloud_url = NULL, "
+                    "updated_at = $2 WHERE id = $1 AND status = 'uploaded'",
+                    {id, sql_time(now)});
+  if (changed != 1) return false;
   count(tx, *file, type.value_or(""), -1);
   objects::release(tx, file->key, now);
-  if (file->source_task_id.empty())
-    tx.exec("DELETE FROM generated_files WHERE id = $1", {id});
-  else
-    tx.exec(
-        "UPDATE generated_files SET status = 'deleted', local_path = NULL, cloud_path = NULL, cloud_url = NULL, "
-        "updated_at = $2 WHERE id = $1",
-        {id, sql_time(now)});
   tx.exec("DELETE FROM fg_file_use WHERE file_id = $1", {id});
   return true;
 }

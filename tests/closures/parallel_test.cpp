@@ -12,6 +12,7 @@
 #include "files/objects.h"
 #include "files/rows.h"
 #include "files/rules.h"
+#include "files/stock.h"
 #include "files/store_table.h"
 #include "house.h"
 #include "identity/access_keys.h"
@@ -516,6 +517,20 @@ TEST_P(SideBySide, TheSameBytesAreOneObjectHoweverManyKeepThem) {
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_file_object WHERE refs = 0 AND next_at = $1", {now() + 3'600'000}), 1);
 }
 
+// No object stands behind it that the others would wait for.
+TEST_P(SideBySide, APictureKnownByItsLinkIsRemovedOnce) {
+  const Person ann = house.sign_up("ann@example.org");
+  house.write([&](db::Tx& tx) {
+    tx.exec("INSERT INTO generated_files (id, user_id, filename, file_type, file_size, storage_provider, cloud_url, source_type, "
+            "status, created_at, updated_at) VALUES ('linked', $1, 'a.png', 'image', 5, 'link', 'https://there.example/a.png', "
+            "'flux', 'uploaded', $2, $3)",
+            {ann.id, files::sql_time(now()), files::sql_time(now())});
+    files::take_stock(tx);
+  });
+  EXPECT_EQ(yes([&](int) { return house.write([&](db::Tx& tx) { return files::remove_row(tx, "linked", ann.id, now()); }); }), 1);
+  EXPECT_EQ(house.number("SELECT COALESCE(SUM(files), 0) FROM fg_file_usage"), 0);
+}
+
 TEST_P(SideBySide, AQuotaLetsInWhatFitsAndNotOneMore) {
   const Person ann = house.sign_up("ann@example.org");
   house.write([&](db::Tx& tx) { return files::save_rules(tx, {.user_bytes = 100}, now()); });
@@ -540,12 +555,13 @@ TEST_P(SideBySide, AnObjectIsMovedByOneNodeWhileFilesComeAndGo) {
                           {.key = key, .size = 5, .mime = "image/png"});
     });
   };
+  const auto key_of = [](int i) { return fmt::format("{0}{0}/{0}{0}/{1}.png", i, std::string(64, static_cast<char>('0' + i))); };
   files::StoreRow store{.id = "store", .provider = "s3", .enabled = true, .bucket = "b"};
   house.write([&](db::Tx& tx) { files::save_store(tx, store); });
-  for (int i = 0; i < 8; ++i) keep(fmt::format("first {}", i), fmt::format("k{}", i));
+  for (int i = 0; i < 8; ++i) keep(fmt::format("first {}", i), key_of(i));
   std::atomic<int> moves = 0;
   side_by_side(kSideBySide, [&](int i) {
-    const std::string node = fmt::format("node{}", i), key = fmt::format("k{}", i % 8);
+    const std::string node = fmt::format("node{}", i), key = key_of(i % 8);
     if (i % 2 == 0) {
       keep(fmt::format("more {}", i), key);
       if (i % 4 == 0) house.write([&](db::Tx& tx) { return files::remove_row(tx, fmt::format("first {}", i % 8), "", now()); });
