@@ -569,6 +569,10 @@ TEST_P(SideBySide, AnObjectIsMovedByOneNodeWhileFilesComeAndGo) {
     }
     house.write([&](db::Tx& tx) { tasks::store::renew_lease(tx, node, 10'000, now()); });
     for (const auto& object : house.write([&](db::Tx& tx) { return files::objects::claim(tx, node, now(), 2); })) {
+      if (!object.is_local()) {  // due again because its bytes came again; they would be tidied away
+        house.write([&](db::Tx& tx) { files::objects::put_back(tx, node, object.key, std::nullopt); });
+        continue;
+      }
       const files::objects::Moved to{"store", "s3", "generated/images/" + object.key, "", "etag"};
       if (house.write([&](db::Tx& tx) { return files::objects::moved(tx, node, object, to, now()); })) ++moves;
     }
