@@ -176,14 +176,23 @@ awaitable<Result<Upload>> Uploads::find(std::string id, std::string user_id) {
   auto upload = co_await look_up(id, user_id);
   if (!upload) co_return not_found();
   if (upload->file) co_return std::move(*upload);
-  const auto length = PartialFile::length_of(path_of(upload->id));
+  auto found = co_await look_at_bytes(std::move(*upload));
+  if (found || found.error().errc() != Errc::not_found) co_return found;
+  // Another call made a file of it between our two looks; then the bytes are gone and the file is there.
+  auto again = co_await look_up(id, user_id);
+  if (!again || !again->file) co_return found;
+  co_return std::move(*again);
+}
+
+awaitable<Result<Upload>> Uploads::look_at_bytes(Upload upload) {
+  const auto length = PartialFile::length_of(path_of(upload.id));
   if (!length) co_return not_found();
-  upload->offset = *length;
-  if (upload->offset < upload->length) co_return std::move(*upload);
-  auto file = PartialFile::open(path_of(upload->id));
-  if (!file && file.error().errc() == Errc::conflict) co_return std::move(*upload);  // it is becoming a file just now
+  upload.offset = *length;
+  if (upload.offset < upload.length) co_return upload;
+  auto file = PartialFile::open(path_of(upload.id));
+  if (!file && file.error().errc() == Errc::conflict) co_return upload;  // it is becoming a file just now
   if (!file) co_return std::unexpected(std::move(file).error());
-  auto settled = co_await settle(std::move(*upload));  // `file` keeps its lock meanwhile
+  auto settled = co_await settle(std::move(upload));  // `file` keeps its lock meanwhile
   co_return settled;
 }
 

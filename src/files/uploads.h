@@ -103,6 +103,7 @@ class Uploads {
   friend class Adding;
   std::string path_of(std::string_view id) const;
   awaitable<std::optional<Upload>> look_up(std::string id, std::string user_id);
+  awaitable<Result<Upload>> look_at_bytes(Upload upload);  // makes a file of what is whole
   // Bytes that are all there become a file. The file's lock is held.
   awaitable<Result<Upload>> settle(Upload upload);
   // What the store has of a file becomes one of the user's.
