@@ -62,7 +62,17 @@ class PostgresDatabase final : public Database {
     Clock::time_point until{};
     bool writes = false;
   };
-  using Session = std::unique_ptr<PgConnection>;
+  // A loss that one session meets ends the epoch of all: the others may still stand, with a server that was the
+  // primary once, and would read there what is no longer true.
+  struct Session {
+    std::unique_ptr<PgConnection> connection;
+    std::uint64_t epoch = 0;
+
+    explicit operator bool() const { return connection != nullptr; }
+    PgConnection& operator*() const { return *connection; }
+    PgConnection* operator->() const { return connection.get(); }
+    void reset() { connection.reset(); }
+  };
 
   std::unique_ptr<PgConnection> first_session(OpenOptions options);
   void enqueue(std::deque<Work>& queue, std::shared_ptr<Job> job);
@@ -81,6 +91,7 @@ class PostgresDatabase final : public Database {
   const PgSession session_;
   const bool read_only_;
   int most_writing_ = 1;
+  std::atomic<std::uint64_t> epoch_{0};
   std::atomic<bool> away_{false};  // told once, however many closures notice
   std::unique_ptr<Bulletin> bulletin_;
 
@@ -112,12 +123,12 @@ PostgresDatabase::PostgresDatabase(std::string_view url, OpenOptions options)
     : target_(parse_postgres_url(url, !options.read_only)),
       session_(options.exclusive_server ? kServerSession : kToolSession),
       read_only_(options.read_only) {
-  Session first = first_session(options);  // here, so that a wrong URL is heard of at once
+  Session first{first_session(options)};  // here, so that a wrong URL is heard of at once
   bulletin_ = std::make_unique<Bulletin>(target_);
   const int count = options.connections > 0 ? options.connections : kConnections;
   most_writing_ = std::max(1, count - std::max(1, count / 4));
   for (int i = 0; i < count; ++i)
-    threads_.emplace_back([this, session = i == 0 ? std::move(first) : nullptr]() mutable { serve(std::move(session)); });
+    threads_.emplace_back([this, session = i == 0 ? std::move(first) : Session{}]() mutable { serve(std::move(session)); });
 }
 
 std::unique_ptr<PgConnection> PostgresDatabase::first_session(OpenOptions options) {
@@ -230,7 +241,11 @@ std::exception_ptr PostgresDatabase::failed_try(Session& session, const Work& wo
     if (failure.kind() == PgFailure::Kind::refused) return std::current_exception();
     const bool lost = failure.kind() == PgFailure::Kind::lost;
     again = Clock::now() < work.until && !(lost && stopping());
-    if (lost) session.reset();
+    if (lost) {
+      session.reset();
+      auto met_in = session.epoch;
+      epoch_.compare_exchange_strong(met_in, met_in + 1);
+    }
     if (lost && !away_.exchange(true)) log::warn("the database is away, its closures wait: {}", failure.what());
     if (again) pause(pace.next());
     return std::current_exception();
@@ -241,9 +256,11 @@ std::exception_ptr PostgresDatabase::failed_try(Session& session, const Work& wo
 }
 
 void PostgresDatabase::connect(Session& session) {
-  if (!session || !session->alive()) {
+  const auto epoch = epoch_.load();
+  if (!session || !session->alive() || session.epoch != epoch) {
     session.reset();
-    session = std::make_unique<PgConnection>(target_, session_);
+    session.epoch = epoch;
+    session.connection = std::make_unique<PgConnection>(target_, session_);
     if (away_.exchange(false)) log::info("the database is back");
   }
 }
@@ -264,7 +281,7 @@ void PostgresDatabase::write_once(Session& session, const Work& work) {
   else transaction = session->begin_write();
   bool agreed = false;
   {
-    Here here(this, session.get());
+    Here here(this, &*session);
     agreed = work.job->run(*session);
   }
   session->raise_failure();
