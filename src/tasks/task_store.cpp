@@ -167,8 +167,9 @@ std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int l
       "(SELECT 1 FROM fg_node n WHERE n.id = fg_task.owner AND n.lease_until > $2) ORDER BY id LIMIT $3", kLive));
   std::vector<Task> taken;
   for (Task& task : tx.all(orphans, {node, db::shared_now(tx, now), limit}, read_task)) {
-    if (tx.exec("UPDATE fg_task SET owner = $1, fence = fence + 1 WHERE id = $2 AND fence = $3",
-                {node, task.id, task.fence}) != 1)
+    // The owner may live after all and have ended it since it was read, without another fence.
+    if (tx.exec("UPDATE fg_task SET owner = $1, fence = fence + 1 WHERE id = $2 AND owner = $3 AND fence = $4",
+                {node, task.id, task.owner, task.fence}) != 1)
       continue;
     task.owner = node;
     ++task.fence;

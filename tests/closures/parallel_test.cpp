@@ -421,6 +421,28 @@ TEST_P(SideBySide, TasksOfADeadNodeAreTakenOverOnce) {
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task WHERE owner = 'dead'"), 0);
 }
 
+TEST_P(SideBySide, ATaskThatItsOwnerJustEndedIsNotTakenOver) {
+  if (GetParam() == db::Dialect::sqlite) GTEST_SKIP() << "there one closure runs after the other";
+  const Person ann = house.sign_up("ann@example.org");
+  submitted(ann, 1);
+  const tasks::Task before = claimed(1, "slow").front();  // it has no lease
+  std::atomic<bool> ended = false;
+  std::thread slow([&] {
+    house.write([&, move = house.move_to(tasks::TaskState::failed)](db::Tx& tx) {
+      auto task = before;
+      EXPECT_TRUE(tasks::store::move(tx, task, move));
+      ended = true;
+      const auto other_waits = [&] { return tx.number("SELECT COUNT(*) FROM pg_locks WHERE NOT granted") != 0; };
+      const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      while (!other_waits() && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+    });
+  });
+  while (!ended) std::this_thread::yield();
+  EXPECT_TRUE(house.write([&](db::Tx& tx) { return tasks::store::take_over(tx, "other", now(), 5); }).empty());
+  slow.join();
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task WHERE owner IS NOT NULL OR fence <> $1", {before.fence}), 0);
+}
+
 // ---- what is counted and kept ----
 
 TEST_P(SideBySide, EventsAreNumberedWithoutGaps) {
