@@ -123,7 +123,9 @@ std::optional<FileRow> find_row(db::Tx& tx, std::string_view id, std::string_vie
 bool remove_row(db::Tx& tx, std::string_view id, std::string_view owner, Millis now) {
   const auto file = find_row(tx, id, owner);
   if (!file) return false;
-  // The object before its rows, as whoever moves it.
+  // The user's sum, the object, its rows: as insert_row, and as whoever moves it.
+  tx.number(fmt::format("SELECT files FROM fg_file_usage WHERE user_id = $1 AND source_type = '' AND file_type = ''{}", tx.for_update()),
+            {file->user_id});
   tx.number(fmt::format("SELECT refs FROM fg_file_object WHERE key = $1{}", tx.for_update()), {file->key});
   // Imported rows may name the kind and no media type.
   const auto type = tx.first("SELECT file_type FROM generated_files WHERE id = $1", {id}, [](const db::Row& row) { return row.str(0); });

@@ -5,7 +5,8 @@
 
 namespace fluxgate::files {
 
-// With them the counts of fg_file_object and fg_file_usage, which nothing else may change.
+// With them the counts of fg_file_object and fg_file_usage, which nothing else may change. Locks are taken in one order
+// everywhere: the member's sum in fg_file_usage, the object, its rows.
 void insert_row(db::Tx& tx, const FileRow& row, const Stored& stored);
 // Those that are not deleted. `owner` "" = any.
 std::optional<FileRow> find_row(db::Tx& tx, std::string_view id, std::string_view owner);
