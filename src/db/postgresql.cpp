@@ -135,7 +135,10 @@ std::unique_ptr<PgConnection> PostgresDatabase::first_session(OpenOptions option
   const auto until = Clock::now() + (options.exclusive_server ? kStarting : std::chrono::seconds(0));
   for (bool said = false;; said = true) {
     try {
-      return std::make_unique<PgConnection>(target_, session_);
+      auto first = std::make_unique<PgConnection>(target_, session_);
+      // A session of our own is nobody else's while we have it.
+      if (first->pooled() && PgConnection(target_, session_).backend() == first->backend()) throw sessions_not_kept(target_);
+      return first;
     } catch (const PgFailure& failure) {
       if (Clock::now() >= until || !may_be_starting(target_)) throw;
       if (!said) log::info("waiting for the database: {}", failure.what());

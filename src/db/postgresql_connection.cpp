@@ -67,13 +67,15 @@ std::string one_line(std::string text) {
 enum class Meant { to_write, to_read };
 
 // PostgreSQL's appendix A.
-PgFailure::Kind kind_of(std::string_view state, std::string_view message, Meant meant) {
+PgFailure::Kind kind_of(std::string_view state, std::string_view message, Meant meant, bool pooled) {
   using Kind = PgFailure::Kind;
   if (state == "40001" || state == "40P01" || state == "55P03") return Kind::conflict;
   // Shutting down, crashed, starting.
   if (state.starts_with("57P") || state.starts_with("08") || state == "25P03") return Kind::lost;
   // A primary that became a standby while we were connected. In a reading transaction it is the closure's mistake.
   if (state == "25006" && meant == Meant::to_write) return Kind::lost;
+  // Another session than the one that prepared it: the pooler would go on so.
+  if (pooled && (state == "26000" || state == "42P05")) return Kind::refused;
   // The tables changed under a prepared statement, or somebody discarded it: a new session prepares it anew.
   if (state == "26000" || (state == "0A000" && message.contains("cached plan"))) return Kind::lost;
   return Kind::refused;
@@ -87,6 +89,13 @@ bool is_query(std::string_view sql) {
 }
 
 }  // namespace
+
+Failure sessions_not_kept(const PostgresTarget& target) {
+  return Failure(fmt::format(
+      "PostgreSQL at {} is behind a pooler that gives each transaction another session. Prepared statements, time limits and LISTEN need "
+      "sessions that last: set pool_mode = session in PgBouncer for this database, or name the server itself in DATABASE_URL.",
+      target.described));
+}
 
 bool may_be_starting(const PostgresTarget& target) {
   const Keywords keywords(target);
@@ -106,10 +115,12 @@ PgConnection::PgConnection(const PostgresTarget& target, const PgSession& sessio
   const std::string start = fmt::format(
       "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET datestyle = 'ISO, YMD'; "
       "SET timezone = 'UTC'; SET default_transaction_isolation = 'read committed'; "
-      "SELECT concat(pg_postmaster_start_time(), ' ', stats_reset) FROM pg_stat_archiver",
+      "SELECT concat(pg_postmaster_start_time(), ' ', stats_reset), pg_backend_pid() FROM pg_stat_archiver",
       session.statement_limit.count(), session.lock_limit.count(), session.idle_limit.count());
   const ResultPtr result = answer(PQsendQuery(connection_.get(), start.c_str()), start, Clock::now() + kStartLimit);
-  if (PQntuples(result.get()) == 1) incarnation_ = PQgetvalue(result.get(), 0, 0);
+  if (PQntuples(result.get()) != 1) return;
+  incarnation_ = PQgetvalue(result.get(), 0, 0);
+  backend_ = static_cast<int>(PgRow(result.get(), 0).i64(1));
 }
 
 // ---- waiting ----
@@ -169,9 +180,12 @@ void PgConnection::check(const PGresult* result, std::string_view sql) {
   const std::string message = one_line(primary ? primary : PQresultErrorMessage(result));
   const auto meant = writes_ ? Meant::to_write : Meant::to_read;
   const bool cut = PQstatus(connection_.get()) != CONNECTION_OK;
-  const auto kind = cut ? PgFailure::Kind::lost : kind_of(state ? state : "", message, meant);
+  const auto kind = cut ? PgFailure::Kind::lost : kind_of(state ? state : "", message, meant, pooled());
   given_up_ = given_up_ || kind == PgFailure::Kind::lost;
-  fail(PgFailure(kind, fmt::format("{} ({}) in: {}", message, state ? state : "no code", sql.substr(0, 200)), state ? state : ""));
+  const bool prepared_elsewhere = kind == PgFailure::Kind::refused && pooled() && message.starts_with("prepared statement");
+  fail(PgFailure(kind, fmt::format("{} ({}) in: {}{}", message, state ? state : "no code", sql.substr(0, 200),
+                                   prepared_elsewhere ? "; the pooler before PostgreSQL must keep sessions (pool_mode = session)" : ""),
+                 state ? state : ""));
 }
 
 // ---- transactions ----

@@ -49,6 +49,9 @@ struct PgSession {
   std::chrono::milliseconds grace{5'000};
 };
 
+// Of a pooler that gives each transaction another session, which takes from us prepared statements, limits and news.
+Failure sessions_not_kept(const PostgresTarget& target);
+
 // Whether no server answers, or one that takes no sessions yet: as opposed to one that refuses ours.
 bool may_be_starting(const PostgresTarget& target);
 
@@ -62,6 +65,9 @@ class PgConnection final : public Tx {
   bool alive() const { return !given_up_ && PQstatus(connection_.get()) == CONNECTION_OK; }
   // Tells one life of a server from the next: while it stays the same, no transaction number was given out twice.
   const std::string& incarnation() const { return incarnation_; }
+  // The server's process for the session. A pooler tells its clients another number than the server does.
+  int backend() const { return backend_; }
+  bool pooled() const { return backend_ != PQbackendPID(connection_.get()); }
 
   // Statements without parameters, divided by ";": BEGIN, SET. Not for use inside closures.
   void command(const char* sql);
@@ -102,6 +108,7 @@ class PgConnection final : public Tx {
   std::unique_ptr<PGconn, ConnectionDeleter> connection_;
   const PgSession session_;
   std::string incarnation_;
+  int backend_ = 0;
   std::unordered_map<std::string, std::string> statements_;  // types and SQL → name
   std::uint64_t statements_made_ = 0;
   bool given_up_ = false;

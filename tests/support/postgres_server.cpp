@@ -1,5 +1,6 @@
 #include "postgres_server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -144,7 +145,30 @@ void PostgresServer::stop() {
   pid_ = -1;
 }
 
+std::string PostgresServer::pooled_url(const std::string& database, const std::string& mode) {
+  auto known = std::ranges::find(poolers_, mode, &std::pair<std::string, pid_t>::first);
+  const auto port = 6432 + (known - poolers_.begin());  // names the socket only
+  const std::string url = fmt::format("postgresql:///{}?host={}&port={}&user=postgres", database, folder_.string(), port);
+  if (known != poolers_.end()) return url;
+  const fs::path settings = folder_ / (mode + ".ini"), log = folder_ / (mode + ".log");
+  std::ofstream(settings) << fmt::format(
+      "[databases]\n* = host={0} port=5432 user=postgres\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {0}\nlisten_port = {1}\n"
+      "auth_type = any\npool_mode = {2}\ndefault_pool_size = 50\n",
+      folder_.string(), port, mode);
+  poolers_.emplace_back(mode, spawn({"/usr/sbin/pgbouncer", settings.string()}, log));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!answers(url)) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("PgBouncer did not come up:\n" + read_file(log));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return url;
+}
+
 PostgresServer::~PostgresServer() {
+  for (const auto& [mode, pid] : poolers_) {
+    ::kill(pid, SIGQUIT);
+    ::waitpid(pid, nullptr, 0);
+  }
   stop();
   {
     std::lock_guard lock(mutex_);

@@ -27,6 +27,8 @@ class PostgresServer {
   // A new, empty database; its URL.
   std::string new_database();
   std::string url(const std::string& database) const;
+  // Through a PgBouncer in front of it, started for this mode on first use: "session", "transaction", "statement".
+  std::string pooled_url(const std::string& database, const std::string& mode);
   // Of its socket.
   std::string socket() const { return (folder_ / ".s.PGSQL.5432").string(); }
 
@@ -44,6 +46,7 @@ class PostgresServer {
 
   std::filesystem::path folder_;
   pid_t pid_ = -1;
+  std::vector<std::pair<std::string, pid_t>> poolers_;  // by mode
   int databases_ = 0;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
