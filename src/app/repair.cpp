@@ -1,11 +1,14 @@
 #include "app/repair.h"
 
 #include <memory>
+#include <system_error>
 
 #include <fmt/format.h>
 
 #include "base/clock.h"
 #include "catalogue/catalogue.h"
+#include "files/blob_store.h"
+#include "files/sniff.h"
 #include "files/stock.h"
 #include "identity/secrets.h"
 #include "stats/usage.h"
@@ -28,6 +31,23 @@ std::vector<std::string> flux_models(const Config& config) {
   return ids;
 }
 
+// Into the folder of results; a repair that is rolled back leaves bytes that nobody refers to, which files gc removes.
+std::optional<db::adopt::KeptFile> keep_file(const std::string& data_dir, std::string_view bytes) {
+  const auto format = files::sniff(bytes.substr(0, files::kSniffBytes));
+  if (!files::is_picture(format) && !files::is_film(format) && !files::is_sound(format)) return std::nullopt;
+  const auto refuse = [](const Error& error) { throw db::CareFailure(error.message()); };
+  try {
+    const files::BlobStore store(data_dir + "/files");
+    const auto staged = store.stage();
+    if (auto written = staged->append(bytes); !written) refuse(written.error());
+    auto key = store.publish(*staged, files::extension_of(format));
+    if (!key) refuse(key.error());
+    return db::adopt::KeptFile{*key, staged->sha256(), std::string(files::mime_of(format)), staged->size()};
+  } catch (const std::system_error& error) {
+    throw db::Failure(fmt::format("a picture of the old database cannot be written: {}", error.what()));
+  }
+}
+
 }  // namespace
 
 Result<db::Repaired> repair_database(const Config& config, const std::string& url, const RepairWishes& wishes) {
@@ -38,6 +58,7 @@ Result<db::Repaired> repair_database(const Config& config, const std::string& ur
   options.data_dir = config.data_dir;
   options.give_back = wishes.give_back;
   options.flux_models = flux_models(config);
+  options.keep = [&config](std::string_view bytes) { return keep_file(config.data_dir, bytes); };
   options.then = [](db::Tx& tx) {
     files::take_stock(tx);
     stats::take_stock(tx);

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,11 @@ class Care {
   // False: there is no file yet, or it is empty. A PostgreSQL database always exists.
   virtual bool exists() = 0;
 
-  // A snapshot; changes no byte of the database.
+  // A snapshot; changes no byte of the database. A file that a crash left in the middle of a write is read from a copy
+  // on which SQLite has undone the write.
   virtual void read(const std::function<void(Tx&)>& closure) = 0;
+  // What the operator should hear of how it was found, after it was read.
+  virtual std::optional<Text> remark() const { return std::nullopt; }
   // Reads all of it: not a database, truncated, corrupt.
   virtual void examine() = 0;
   // One transaction. On SQLite no server may run; the journal stays as it is, and what is deleted is overwritten.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/money.h"
 #include "db/check.h"
 
 namespace fluxgate::db {
@@ -44,6 +45,12 @@ std::string in_the_past(std::string text) {
   return text;
 }
 
+Line gives_back(const adopt::Owed& owed) {
+  const std::string credits = Credits::thousandths(owed.amount).to_string();
+  return {"", {fmt::format("{} credits are given back for {} tasks that the previous system lost.", credits, owed.tasks),
+               fmt::format("将为旧系统丢失的 {} 个任务退还 {} 积分。", owed.tasks, credits)}};
+}
+
 bool is_empty(const Found& found) { return found.tables.empty() && found.views.empty(); }
 
 }  // namespace
@@ -70,6 +77,8 @@ Plan make_plan(Tx& tx, const adopt::Options& options) {
   plan.adopts = adopt::needed(tx);
   std::set<std::string> taken_over;
   if (plan.adopts) plan.lines = adopt::plan(tx, options);
+  else if (options.give_back && plan.version != 0)
+    if (const auto owed = adopt::owed(tx); owed.tasks != 0) plan.lines.push_back(gives_back(owed));
   for (const Line& line : plan.lines) taken_over.insert(line.table);
   const auto differences = all_differences(found, tx.dialect());
   for (Line& line : lines_of(differences, taken_over)) plan.lines.push_back(std::move(line));
@@ -88,6 +97,7 @@ Lines run_plan(Tx& tx, const adopt::Options& options) {
   if (adopts) adopt::set_aside(tx, options);
   create_tables(tx, options.now);
   if (adopts) report = adopt::carry_over(tx, options);
+  else if (options.give_back) report = adopt::give_back(tx, options.now);
   create_views(tx);
   std::set<std::string> left;
   for (const Difference& difference : all_differences(look(tx), tx.dialect())) {
@@ -110,6 +120,8 @@ Repaired repair(Care& care, const adopt::Options& options, const std::function<b
   if (care.exists()) {
     care.examine();
     care.read([&](Tx& tx) { done.plan = make_plan(tx, options); });
+    if (const auto remark = care.remark(); remark && done.plan.state == State::needs_repair)
+      done.plan.lines.insert(done.plan.lines.begin(), Line{"", *remark, Level::info});
   }
   if (done.plan.state == State::newer) throw CareFailure(newer_version(done.plan.version));
   if (done.plan.state == State::ready || !go_on(done.plan) || !done.plan.possible()) return done;

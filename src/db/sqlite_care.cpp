@@ -111,6 +111,27 @@ class NewFile {
   bool kept_ = false;
 };
 
+// A file that a program left in the middle of a transaction, with the journal that undoes it, put right on a copy. The
+// file itself is put right by SQLite when it is first opened for writing, which is not before the change.
+class RecoveredCopy {
+ public:
+  explicit RecoveredCopy(const std::string& path) : copy_(fmt::format("{}.recovering-{}", path, ::getpid())), journal_(copy_.path() + "-journal") {
+    copy_bytes(path, copy_.path());
+    copy_bytes(path + "-journal", journal_.path());
+    SqliteConnection connection(copy_.path(), Mode::read_write);
+    run(connection, "PRAGMA schema_version");
+  }
+  const std::string& path() const { return copy_.path(); }
+
+ private:
+  static void copy_bytes(const std::string& from, const std::string& to) {
+    std::error_code failed;
+    fs::copy_file(from, to, fs::copy_options::overwrite_existing, failed);
+    if (failed) system_failure(to, failed.value());
+  }
+  NewFile copy_, journal_;
+};
+
 void check_sound(SqliteConnection& connection, const std::string& path) {
   static_cast<Tx&>(connection).each("PRAGMA quick_check(1)", {}, [&](const Row& row) {
     if (row.text(0) != "ok") fail_with(SQLITE_CORRUPT, path, row.str(0).c_str());
@@ -138,6 +159,7 @@ class SqliteCare final : public Care {
   }
 
   void read(const std::function<void(Tx&)>& closure) override;
+  std::optional<Text> remark() const override;
   void examine() override;
   void change(const std::function<void(Tx&)>& closure) override;
   void scrub() override;
@@ -145,25 +167,47 @@ class SqliteCare final : public Care {
   std::string restore(const std::string& backup, Millis now) override;
 
  private:
+  std::unique_ptr<SqliteConnection> reader();
   void fold_back_log();
   std::string set_aside(Millis now);
 
   const std::string path_;
+  std::unique_ptr<RecoveredCopy> recovered_;
 };
+
+std::unique_ptr<SqliteConnection> SqliteCare::reader() {
+  if (!recovered_) {
+    auto connection = std::make_unique<SqliteConnection>(path_, Mode::read_only);
+    try {
+      run(*connection, "PRAGMA schema_version");
+      return connection;
+    } catch (const SqliteFailure& failure) {
+      if (failure.code() != SQLITE_READONLY_ROLLBACK) throw;
+    }
+    recovered_ = std::make_unique<RecoveredCopy>(path_);
+  }
+  return std::make_unique<SqliteConnection>(recovered_->path(), Mode::read_only);
+}
+
+std::optional<Text> SqliteCare::remark() const {
+  if (!recovered_) return std::nullopt;
+  return Text{"A crash left the file in the middle of a write. SQLite undoes that write from the journal beside it; the backup is of the "
+              "file put right.",
+              "文件因崩溃停在写入中途。SQLite 将根据旁边的日志撤销该次写入；备份为恢复后的文件。"};
+}
 
 void SqliteCare::read(const std::function<void(Tx&)>& closure) {
   explaining(path_, [&] {
-    SqliteConnection connection(path_, Mode::read_only);
-    run(connection, "BEGIN");
-    closure(connection);
-    connection.rollback();
+    const auto connection = reader();
+    run(*connection, "BEGIN");
+    closure(*connection);
+    connection->rollback();
   });
 }
 
 void SqliteCare::examine() {
   explaining(path_, [&] {
-    SqliteConnection connection(path_, Mode::read_only);
-    check_sound(connection, path_);
+    check_sound(*reader(), path_);
   });
 }
 
@@ -203,11 +247,11 @@ Backup SqliteCare::backup(const std::string& folder, Millis now, const std::vect
   for (int i = 2; fs::exists(free, failed); ++i) free = fmt::format("{}-{}.db", name.substr(0, name.size() - 3), i);
   return explaining(path_, [&] {
     NewFile file(free + ".part");
-    SqliteConnection from(path_, Mode::read_only);
+    const auto from = reader();
     std::int64_t tables = 0;
     {
       SqliteConnection to(file.path(), Mode::read_write);
-      copy_pages(from, to, path_, file.path());
+      copy_pages(*from, to, path_, file.path());
       run(to, "PRAGMA journal_mode = DELETE");  // one file, whatever the original has beside it
       check_sound(to, path_);
       tables = static_cast<Tx&>(to).number("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'");

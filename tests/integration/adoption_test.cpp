@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/crypto.h"
 #include "suite.h"
 #include "support/postgres_server.h"
 #include "support/seed_database.h"
@@ -201,6 +202,42 @@ TEST(Adoption, AnUnfinishedTaskGoesOnAtItsProvider) {
   EXPECT_EQ(task.at("cost").at("charged"), 0);
   EXPECT_EQ(client.get(without_origin(std::string(task.at("image_url").as_string()))).status, 200);
   EXPECT_EQ(upstream.count("posts"), posts) << "asked for, never sent again";
+}
+
+TEST(Adoption, PicturesThatStoodInTheTablesAreFiles) {
+  constexpr std::string_view kDot =  // a PNG of one pixel
+      "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+  OldPlace place("A");
+  place.run({fmt::format("UPDATE flux_tasks SET image_url = 'data:image/png;base64,{}', cloud_image_url = NULL, flux_response = NULL WHERE id = 'f-8'", kDot),
+             fmt::format("UPDATE dreamwork_tasks SET input_image = '{}' WHERE id = 'd-1'", kDot)});
+  place.repair();
+  const Finished files = place.command({"files", "verify"});
+  EXPECT_EQ(files.exit_code, 0) << files.output;
+  const Client& client = place.serve(kSandbox);
+  const std::string member = member_token(client);
+  const json::value task = client.get("/api/v1/flux/task/f-8", member).json();
+  EXPECT_EQ(task.at("status"), "SUCCESS");
+  const Answer picture = client.get(without_origin(std::string(task.at("image_url").as_string())));
+  EXPECT_EQ(picture.status, 200);
+  EXPECT_EQ(picture.body, *crypto::unbase64(kDot));
+  EXPECT_EQ(client.get("/api/v1/storage/files/generated?source_type=dreamwork_input", member).json().at("total"), 1);
+}
+
+TEST(Adoption, CreditsOfLostTasksMayBeGivenBackLater) {
+  OldPlace place("A");
+  place.repair();
+  const Finished planned = place.command({"db", "repair", "--give-back", "--dry-run"});
+  EXPECT_EQ(planned.exit_code, 0);
+  EXPECT_NE(planned.output.find("60 credits are given back for 2 tasks"), std::string::npos) << planned.output;
+  const Finished given = place.command({"db", "repair", "--give-back"});
+  EXPECT_EQ(given.exit_code, 0);
+  EXPECT_NE(given.output.find("60 credits were given back for 2 lost tasks"), std::string::npos) << given.output;
+  const Finished again = place.command({"db", "repair", "--give-back"});
+  EXPECT_NE(again.output.find("Nothing to repair"), std::string::npos) << again.output;
+  const Finished verified = place.command({"db", "verify"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.output;
+  const Client& client = place.serve(kSandbox);
+  EXPECT_EQ(client.get("/api/v1/flux/credits", member_token(client)).json().at("credits_balance"), 122.5);
 }
 
 // ---- beside Open WebUI ----

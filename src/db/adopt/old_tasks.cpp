@@ -31,26 +31,33 @@ constexpr KeptColumn kLipSyncParams[] = {{"mode"}, {"input_type"}, {"text"}, {"v
 constexpr KeptColumn kLipSyncExtra[] = {{"video_duration"}, {"task_status_msg"}};
 constexpr KeptColumn kLipSyncLegacy[] = {{"properties", json}};
 
+constexpr std::string_view kFluxInputs[] = {"input_image_url"};
+constexpr std::string_view kDreamworkInputs[] = {"input_image|image_base64"};
+constexpr std::string_view kKlingInputs[] = {"input_image", "image_tail", "static_mask"};
+constexpr std::string_view kJimengInputs[] = {"image_url", "input_image"};
+constexpr std::string_view kLipSyncInputs[] = {"video_input", "audio_file"};
+
 constexpr OldTasks kTables[] = {
     {.table = "flux_tasks", .provider = "flux", .model = "fal-ai/flux-1/dev", .media_type = "image/jpeg", .endpoint = "task_type",
      .cost = "", .upstream = "request_id", .error = "error_message", .finished = "completed_at", .stored_url = "cloud_image_url",
-     .url = "image_url", .answer = "flux_response", .params = kFluxParams, .legacy = kFluxLegacy, .resumable = true},
+     .url = "image_url", .answer = "flux_response", .inputs = kFluxInputs, .params = kFluxParams, .legacy = kFluxLegacy, .resumable = true},
     {.table = "mj_tasks", .provider = "midjourney", .model = "midjourney", .media_type = "image/png", .model_column = "",
      .upstream = "id", .stored_url = "cloud_image_url", .url = "image_url", .params = kMidjourneyParams,
-     .extra = kMidjourneyExtra, .legacy = kMidjourneyLegacy},
+     .extra = kMidjourneyExtra, .legacy = kMidjourneyLegacy, .local_times = true},
     {.table = "dreamwork_tasks", .provider = "dreamwork", .model = "dreamwork", .media_type = "image/jpeg",
-     .stored_url = "cloud_image_url", .url = "image_url", .params = kDreamworkParams, .legacy = kDreamworkLegacy},
+     .stored_url = "cloud_image_url", .url = "image_url", .inputs = kDreamworkInputs, .params = kDreamworkParams, .legacy = kDreamworkLegacy},
     {.table = "kling_tasks", .provider = "kling", .model = "kling-v1", .media_type = "video/mp4",
      .model_column = "model_name|model", .upstream = "external_task_id", .error = "fail_reason|task_status_msg",
-     .started = "start_time", .stored_url = "cloud_video_url", .url = "video_url", .params = kKlingParams,
-     .extra = kKlingExtra, .legacy = kKlingLegacy},
+     .started = "start_time", .stored_url = "cloud_video_url", .url = "video_url", .inputs = kKlingInputs,
+     .params = kKlingParams,
+     .extra = kKlingExtra, .legacy = kKlingLegacy, .local_times = true},
     // `url` is what the row calls its result; in the repair script's shape that is image_url, which else is an input.
     {.table = "jimeng_tasks", .provider = "jimeng", .model = "jimeng", .media_type = "video/mp4", .upstream = "external_task_id",
      .started = "start_time", .finished = "complete_time|finish_time", .stored_url = "cloud_video_url", .url = "video_url",
-     .params = kJimengParams, .legacy = kJimengLegacy},
+     .inputs = kJimengInputs, .params = kJimengParams, .legacy = kJimengLegacy},
     {.table = "kling_lip_sync_tasks", .provider = "kling_lip_sync", .model = "kling-lip-sync", .media_type = "video/mp4",
-     .endpoint = "", .model_column = "", .error = "fail_reason|task_status_msg", .url = "video_url", .params = kLipSyncParams,
-     .extra = kLipSyncExtra, .legacy = kLipSyncLegacy},
+     .endpoint = "", .model_column = "", .error = "fail_reason|task_status_msg", .url = "video_url", .inputs = kLipSyncInputs, .params = kLipSyncParams,
+     .extra = kLipSyncExtra, .legacy = kLipSyncLegacy, .local_times = true},
 };
 
 }  // namespace

@@ -17,8 +17,7 @@ struct KeptColumn {
   Keep as = Keep::text;
 };
 
-// Columns as Source::pick takes them. Columns with a whole file in base64 are in none of the lists: they stay in the
-// legacy table.
+// Columns as Source::pick takes them.
 struct OldTasks {
   std::string_view table;         // of the original
   std::string_view provider;      // ours, and `source_type` of generated_files
@@ -34,9 +33,12 @@ struct OldTasks {
   std::string_view stored_url = "";        // its stored copy
   std::string_view url = "";               // the upstream's result
   std::string_view answer = "";            // the upstream's last answer, with "images"
+  // What it was made from: links, or whole files in base64, which become files. Masks inside of JSON stay where they are.
+  std::span<const std::string_view> inputs = {};
   std::span<const KeptColumn> params = {};
   std::span<const KeptColumn> extra = {};   // result.extra: what the upstream said beside its results
   std::span<const KeptColumn> legacy = {};  // params.legacy: what only the old platform knew
+  bool local_times = false;                // began and ended stand in the old server's time (spec/seed-db.md §3.1)
   bool resumable = false;                  // by one of our adapters, see resume_reference()
 };
 

@@ -23,6 +23,8 @@ int member_side(const json::object& object, std::string_view name) {
   return value && value->is_int64() ? static_cast<int>(std::clamp<std::int64_t>(value->as_int64(), 0, kSideMax)) : 0;
 }
 
+bool is_there(const OldResult& result) { return !result.link.empty() || !result.data.empty(); }
+
 std::vector<OldResult> answered(const json::value& answer) {
   std::vector<OldResult> images;
   const auto* object = answer.if_object();
@@ -32,11 +34,13 @@ std::vector<OldResult> answered(const json::value& answer) {
     if (!item.is_object()) continue;
     const json::object& image = item.as_object();
     OldResult result;
-    result.link = link_of(member_text(image, "url"));
+    const std::string url = member_text(image, "url");
+    result.link = link_of(url);
+    if (is_data_uri(url)) result.data = url;
     result.mime = member_text(image, "content_type");
     result.width = member_side(image, "width");
     result.height = member_side(image, "height");
-    if (!result.link.empty()) images.push_back(std::move(result));
+    if (is_there(result)) images.push_back(std::move(result));
   }
   return images;
 }
@@ -60,10 +64,11 @@ std::vector<OldResult> choose_results(const ResultSources& from, std::string_vie
   else if (!stored.empty()) first.link = stored;
   else if (!from.uploaded.empty()) first = from.uploaded.front();
   else if (!upstream.empty()) first.link = upstream;
-  else if (!images.empty()) first.link = images.front().link;
+  else if (is_data_uri(from.url)) first.data = from.url;
+  else if (!images.empty()) first = images.front();
 
   std::vector<OldResult> results;
-  if (first.link.empty()) return results;
+  if (!is_there(first)) return results;
   if (!images.empty()) {
     first.width = images.front().width;
     first.height = images.front().height;
@@ -71,6 +76,7 @@ std::vector<OldResult> choose_results(const ResultSources& from, std::string_vie
   results.push_back(std::move(first));
   for (std::size_t i = 1; i < images.size() && i < kMost; ++i) results.push_back(std::move(images[i]));
   for (OldResult& result : results) {
+    if (!result.data.empty()) continue;  // its bytes will say
     if (result.mime.empty() || result.mime.size() > 100) result.mime = mime_of_link(result.link, media_type);
     if (result.name.empty())
       result.name = file_name_of_link(result.link, fmt::format("result.{}", extension_of(result.mime)));
@@ -92,10 +98,30 @@ std::vector<OldResult> uploaded_files(Tx& tx, const OldTasks& kind, std::string_
       });
 }
 
+std::string insert_kept_file(Tx& tx, const NewFile& file, const KeptFile& kept) {
+  std::string id = new_id(file.created_at);
+  const std::string_view type = std::string_view(kept.mime).substr(0, kept.mime.find('/'));
+  const std::string when = datetime_text(file.created_at);
+  const std::string metadata =
+      json::serialize(json::object{{"sha256", kept.sha256}, {"content_type", kept.mime}, {"file_size", kept.size}, {"original_filename", file.name}});
+  tx.exec(
+      "INSERT INTO generated_files (id, user_id, filename, file_type, mime_type, file_size, storage_provider, local_path, "
+      "source_type, source_task_id, file_metadata, status, created_at, updated_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6, 'local', $7, $8, $9, $10, 'uploaded', $11, $11)",
+      {id, file.user_id, file.name, type, kept.mime, kept.size, kept.key, file.source_type,
+       file.source_task_id.empty() ? Param(nullptr) : Param(file.source_task_id), metadata, when});
+  return id;
+}
+
 void insert_results(Work& work, const NewTask& task, std::vector<OldResult>& results) {
   int position = 0;
   for (OldResult& result : results) {
-    if (result.file_id.empty()) {
+    const bool is_kept = !result.kept.key.empty();
+    if (is_kept) {
+      result.mime = result.kept.mime;
+      const std::string name = fmt::format("result{}", result.kept.key.substr(result.kept.key.rfind('.')));
+      result.file_id = insert_kept_file(work.tx, {task.user_id, name, task.provider, task.id, task.created_at}, result.kept);
+    } else if (result.file_id.empty()) {
       result.file_id = new_id(task.created_at);
       const std::string key = work.bucket.usable ? work.bucket.key_in(result.link) : "";
       const std::string_view type = std::string_view(result.mime).substr(0, result.mime.find('/'));
@@ -109,9 +135,9 @@ void insert_results(Work& work, const NewTask& task, std::vector<OldResult>& res
     }
     work.tx.exec(
         "INSERT INTO fg_task_file (task_id, position, file_id, seed, flagged, sha256, mime, size, width, height) "
-        "VALUES ($1, $2, $3, $4, 0, '', $5, 0, $6, $7)",
-        {task.id, position++, result.file_id, task.seed.empty() ? Param(nullptr) : Param(task.seed), result.mime, result.width,
-         result.height});
+        "VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9)",
+        {task.id, position++, result.file_id, task.seed.empty() ? Param(nullptr) : Param(task.seed), result.kept.sha256, result.mime,
+         result.kept.size, result.width, result.height});
   }
 }
 

@@ -1,4 +1,4 @@
-// The results of an old task: links, with what is known of the files behind them.
+// The results of an old task: links, with what is known of the files behind them, or bytes that became files of ours.
 #pragma once
 
 #include <string>
@@ -11,14 +11,15 @@
 namespace fluxgate::db::adopt {
 
 struct OldResult {
-  std::string link;
+  std::string link, data;  // one of them; data: a data URI
+  KeptFile kept;           // what became of `data`
   std::string file_id;  // of its row in generated_files; "" = none yet
   std::string name, mime;
   int width = 0, height = 0;
 };
 
 // What belongs to a row, best first: its stored copy, the copy that generated_files knows, the upstream's own link;
-// behind it the further images of the upstream's answer. Data URIs and the like are left out. Pure.
+// behind it the further images of the upstream's answer. Pure.
 struct ResultSources {
   std::string stored_url, url;      // of the task's row
   boost::json::value answer;        // {"images": [{"url", "width", "height", "content_type"}]}
@@ -33,6 +34,12 @@ struct NewTask {
   std::string id, user_id, provider, seed;
   Millis created_at = 0;
 };
+// A row of generated_files for bytes that are kept; its id.
+struct NewFile {
+  std::string user_id, name, source_type, source_task_id;  // "" = none, as uploads have none
+  Millis created_at = 0;
+};
+std::string insert_kept_file(Tx& tx, const NewFile& file, const KeptFile& kept);
 void insert_results(Work& work, const NewTask& task, std::vector<OldResult>& results);
 
 }  // namespace fluxgate::db::adopt

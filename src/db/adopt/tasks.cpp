@@ -36,6 +36,7 @@ struct OldTask {
   std::optional<Millis> started_at, completed_at;
   bool waits_for_upstream = false;
   std::vector<OldResult> results;
+  std::vector<KeptFile> kept_inputs;  // in `inputs` they are nulls, in this order, until their rows are made
 };
 
 struct Columns {
@@ -64,15 +65,16 @@ struct Columns {
     // In the repair script's shape of jimeng_tasks image_url is the result; else it is an input.
     const bool image_is_result = !source.has(kind.url) && kind.table == "jimeng_tasks";
     if (image_is_result) url = source.pick("image_url");
-    input = source.pick(kind.table == "jimeng_tasks" && !image_is_result ? "image_url" : "input_image_url");
-    inputs = source.pick("input_image_urls");
+    for (std::string_view column : kind.inputs)
+      if (!image_is_result || column != "image_url") inputs.push_back(source.pick(column));
+    input_list = source.pick("input_image_urls");
     for (const KeptColumn& column : kind.params) params.push_back(source.pick(column.name));
     for (const KeptColumn& column : kind.extra) extra.push_back(source.pick(column.name));
     for (const KeptColumn& column : kind.legacy) legacy.push_back(source.pick(column.name));
   }
   int id, user, endpoint, status, model, prompt, cost, upstream, error, created, updated, started, finished, progress, seed, images,
-      sync_mode, seconds, stored_url, url, answer, input = -1, inputs = -1;
-  std::vector<int> params, extra, legacy;
+      sync_mode, seconds, stored_url, url, answer, input_list = -1;
+  std::vector<int> inputs, params, extra, legacy;
 };
 
 std::string lower(std::string text) {
@@ -110,6 +112,8 @@ Text lost_text(std::int64_t cost, bool given_back) {
           fmt::format("该任务已被旧系统丢失，当时扣除了 {} 积分，管理员可以退还。", credits)};
 }
 
+std::string text_json(const Text& text) { return json::serialize(json::object{{"en", text.en}, {"zh", text.zh}}); }
+
 class TaskImport {
  public:
   TaskImport(Work& work, const OldTasks& kind, std::string table)
@@ -141,7 +145,7 @@ class TaskImport {
     lost_ += old.error_code == kLost;
   }
 
-  void read(const OldRow& row, OldTask& old) const {
+  void read(const OldRow& row, OldTask& old) {
     const Columns& at = columns_;
     old.task.created_at = time_of(row[at.created]).value_or(work_.options.now);
     old.task.id = new_id(old.task.created_at);
@@ -165,16 +169,39 @@ class TaskImport {
     keep(legacy, kind_.legacy, at.legacy, row);
     if (const auto percent = percent_of(row[at.progress]); percent && *percent < 100) legacy["progress"] = *percent;
     if (!legacy.empty()) old.params["legacy"] = std::move(legacy);
-    if (auto link = link_of(row.text(at.input)); !link.empty()) old.inputs.emplace_back(link);
-    if (const auto list = json_of(row[at.inputs]); list.is_array())
+    for (const int column : at.inputs) read_input(row[column].value_or(""), old);
+    if (const auto list = json_of(row[at.input_list]); list.is_array())
       for (const auto& item : list.as_array())
-        if (item.is_string() && !link_of(item.as_string()).empty()) old.inputs.push_back(item);
+        if (item.is_string()) read_input(item.as_string(), old);
   }
 
-  void read_results(const OldRow& row, OldTask& old) const {
+  void read_input(std::string_view text, OldTask& old) {
+    if (auto link = link_of(text); !link.empty()) return void(old.inputs.emplace_back(link));
+    if (auto kept = keep_file(text)) {
+      old.inputs.emplace_back(nullptr);
+      old.kept_inputs.push_back(std::move(*kept));
+    }
+  }
+
+  std::optional<KeptFile> keep_file(std::string_view text) {
+    constexpr std::size_t kIds = 64;  // shorter is the id of something at the provider
+    if (!work_.options.keep || text.size() <= kIds) return std::nullopt;
+    const auto bytes = bytes_of(text);
+    auto kept = bytes ? work_.options.keep(*bytes) : std::nullopt;
+    ++(kept ? kept_ : unreadable_);
+    return kept;
+  }
+
+  void read_results(const OldRow& row, OldTask& old) {
     ResultSources from{row.text(columns_.stored_url), row.text(columns_.url), json_of(row[columns_.answer]),
                        uploaded_files(work_.tx, kind_, old.legacy_id)};
     old.results = choose_results(from, kind_.media_type);
+    std::erase_if(old.results, [this](OldResult& result) {
+      if (result.data.empty()) return false;
+      auto kept = keep_file(result.data);
+      if (kept) result.kept = std::move(*kept);
+      return !kept;
+    });
     if (const auto seconds = real_of(row[columns_.seconds]); seconds && *seconds > 0) old.result["inference_seconds"] = *seconds;
   }
 
@@ -204,7 +231,7 @@ class TaskImport {
                               : Text{why, why};
     } else {
       old.error_code = kLost;
-      old.error = lost_text(old.cost, work_.options.give_back);
+      old.error = lost_text(old.cost, false);
     }
     if (!old.completed_at || *old.completed_at < old.task.created_at) old.completed_at = std::max(old.updated_at, old.task.created_at);
     if (old.started_at && *old.started_at > *old.completed_at) old.started_at.reset();
@@ -221,12 +248,13 @@ class TaskImport {
     if (!old.results.empty()) {
       json::array outputs;
       for (const OldResult& result : old.results)
-        outputs.push_back(json::object{{"url", result.link}, {"content_type", result.mime}});
-      old.result["outputs"] = std::move(outputs);
+        if (!result.link.empty()) outputs.push_back(json::object{{"url", result.link}, {"content_type", result.mime}});
+      if (!outputs.empty()) old.result["outputs"] = std::move(outputs);
     }
+    insert_inputs(old);
     const std::string params = json::serialize(old.params), inputs = json::serialize(old.inputs),
                       result = json::serialize(old.result);
-    const std::string error = json::serialize(json::object{{"en", old.error.en}, {"zh", old.error.zh}});
+    const std::string error = text_json(old.error);
     const auto or_null = [](bool is, std::string_view text) { return is ? Param(text) : Param(nullptr); };
     const auto parent = old.params.contains("legacy") ? old.params["legacy"].as_object() : json::object{};
     const auto* parent_id = parent.if_contains("parent_task_id");
@@ -243,6 +271,19 @@ class TaskImport {
          old.updated_at, old.started_at, old.completed_at, or_null(old.waits_for_upstream, "flux-default")});
     if (old.waits_for_upstream) insert_attempt(old);
     insert_results(work_, old.task, old.results);
+  }
+
+  // Uploads of the owner, as the inputs of our own tasks are.
+  void insert_inputs(OldTask& old) const {
+    auto next = old.kept_inputs.begin();
+    for (json::value& input : old.inputs) {
+      if (!input.is_null()) continue;
+      const std::string name = fmt::format("input{}", next->key.substr(next->key.rfind('.')));
+      const std::string id = insert_kept_file(
+          work_.tx, {old.task.user_id, name, fmt::format("{}_input", kind_.provider), "", old.task.created_at}, *next++);
+      work_.tx.exec("INSERT INTO fg_file_use (file_id, task_id) VALUES ($1, $2)", {id, old.task.id});
+      input = fmt::format("/files/{}/{}", id, name);
+    }
   }
 
   // Sent at: now, as the engine counts the task's deadline from there.
@@ -277,6 +318,13 @@ class TaskImport {
     if (known_ != 0)
       work_.say(source_.table(), {fmt::format("{} tasks had been taken over before.", known_),
                                   fmt::format("{} 个任务此前已接管。", known_)});
+    if (kept_ != 0)
+      work_.say(source_.table(), {fmt::format("{} pictures, films and sounds that stood in the table in base64 are files now.", kept_),
+                                  fmt::format("表中 {} 个 base64 图片、视频和音频已存为文件。", kept_)});
+    if (unreadable_ != 0)
+      work_.say(source_.table(),
+                {fmt::format("{} values are no picture, film or sound; they stay in the old table only.", unreadable_),
+                 fmt::format("{} 个值不是图片、视频或音频，仅保留在旧表中。", unreadable_)}, Level::warning);
     if (without_id_ != 0)
       work_.say(source_.table(), {fmt::format("{} rows without an id were left out.", without_id_),
                                   fmt::format("{} 行没有 id，未接管。", without_id_)}, Level::warning);
@@ -286,43 +334,50 @@ class TaskImport {
   const OldTasks& kind_;
   Source source_;
   Columns columns_;
-  std::int64_t taken_ = 0, with_results_ = 0, resumed_ = 0, lost_ = 0, known_ = 0, without_id_ = 0;
+  std::int64_t taken_ = 0, with_results_ = 0, resumed_ = 0, lost_ = 0, known_ = 0, without_id_ = 0, kept_ = 0, unreadable_ = 0;
 };
 
-void give_back(Work& work) {
+// Those whose owner has an account to give it to.
+constexpr std::string_view kOwed =
+    "FROM fg_task WHERE error_code = $1 AND charged > 0 AND legacy_id IS NOT NULL AND EXISTS "
+    "(SELECT 1 FROM fg_credit_account a WHERE a.user_id = fg_task.user_id)";
+
+}  // namespace
+
+Owed owed(Tx& tx) {
+  if (kind_of(tx, "fg_task") != Kind::table) return {};
+  return tx.first(fmt::format("SELECT COUNT(*), COALESCE(SUM(charged), 0) {}", kOwed), {kLost},
+                  [](const Row& row) { return Owed{row.i64(0), row.i64(1)}; }).value_or(Owed{});
+}
+
+Lines give_back(Tx& tx, Millis now) {
   struct Lost {
     std::string id, user_id;
     std::int64_t charged = 0;
   };
-  std::int64_t sum = 0, count = 0;
+  const Owed all = owed(tx);
+  if (all.tasks == 0) return {};
   for (;;) {
-    const auto page = work.tx.all(
-        "SELECT id, user_id, charged FROM fg_task WHERE error_code = $1 AND charged > 0 AND legacy_id IS NOT NULL AND EXISTS "
-        "(SELECT 1 FROM fg_credit_account a WHERE a.user_id = fg_task.user_id) ORDER BY id LIMIT 500",
-        {kLost}, [](const Row& row) { return Lost{row.str(0), row.str(1), row.i64(2)}; });
+    const auto page = tx.all(fmt::format("SELECT id, user_id, charged {} ORDER BY id LIMIT 500", kOwed), {kLost},
+                             [](const Row& row) { return Lost{row.str(0), row.str(1), row.i64(2)}; });
     if (page.empty()) break;
     for (const Lost& task : page) {
-      work.tx.exec(
+      tx.exec(
           "UPDATE fg_credit_account SET balance = balance + $1, updated_at = $2 WHERE user_id = $3",
-          {task.charged, work.options.now, task.user_id});
-      work.tx.exec(
+          {task.charged, now, task.user_id});
+      tx.exec(
           "INSERT INTO fg_credit_entry (id, user_id, kind, amount, balance_after, held_after, task_id, reason, created_at) "
           "SELECT $1, user_id, 'grant', $2, balance, held, $3, 'given back: lost by the previous system', $4 "
           "FROM fg_credit_account WHERE user_id = $5",
-          {new_id(work.options.now), task.charged, task.id, work.options.now, task.user_id});
-      work.tx.exec("UPDATE fg_task SET charged = 0 WHERE id = $1", {task.id});
-      sum += task.charged;
-      ++count;
+          {new_id(now), task.charged, task.id, now, task.user_id});
+      tx.exec("UPDATE fg_task SET charged = 0, error_message = $2, rev = rev + 1, updated_at = $3 WHERE id = $1",
+              {task.id, text_json(lost_text(task.charged, true)), now});
     }
   }
-  if (count != 0) {
-    const std::string credits = Credits::thousandths(sum).to_string();
-    work.say("", {fmt::format("{} credits were given back for {} lost tasks.", credits, count),
-                  fmt::format("已为 {} 个丢失的任务退还 {} 积分。", count, credits)});
-  }
+  const std::string credits = Credits::thousandths(all.amount).to_string();
+  return {{"", {fmt::format("{} credits were given back for {} lost tasks.", credits, all.tasks),
+                fmt::format("已为 {} 个丢失的任务退还 {} 积分。", all.tasks, credits)}, Level::info}};
 }
-
-}  // namespace
 
 void tasks_over(Work& work) {
   for (const OldTasks& kind : old_tasks())
@@ -333,10 +388,12 @@ void tasks_over(Work& work) {
 }
 
 void give_back_over(Work& work) {
-  if (work.options.give_back) give_back(work);
+  if (!work.options.give_back) return;
+  for (Line& line : give_back(work.tx, work.options.now)) work.lines.push_back(std::move(line));
 }
 
 void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
+  bool local_times = false;
   for (const OldTasks& kind : old_tasks())
     for (const std::string& table : still_here(tx, kind.table)) {
       std::int64_t rows = 0, unfinished = 0;
@@ -350,19 +407,26 @@ void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
                         fmt::format("{} 个任务将作为 {} 进入历史记录，原表保留为 {}。", rows, kind.provider,
                                     table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table))},
                        Level::info, rows, rows});
+      local_times = local_times || (kind.local_times && rows != 0);
       if (unfinished == 0) continue;
       const Text way = kind.resumable
                            ? Text{"those younger than 24 hours with a request id go on at the provider, the others fail",
                                   "24 小时内且有请求编号的将继续查询，其余标记为失败"}
                            : Text{"they fail", "将标记为失败"};
       const Text money = options.give_back ? Text{"what was taken for them is given back", "扣除的积分将退还"}
-                                           : Text{"no credits move (--give-back gives back what was taken for them)",
-                                                  "积分不变动（使用 --give-back 可退还扣除的积分）"};
+                                           : Text{"no credits move (--give-back gives back what was taken for them, now or in a later repair)",
+                                                  "积分不变动（使用 --give-back 可退还扣除的积分，现在或以后修复时均可）"};
       lines.push_back({table,
                        {fmt::format("{} tasks are unfinished: {}; {}.", unfinished, way.en, money.en),
                         fmt::format("{} 个任务未完成：{}；{}。", unfinished, way.zh, money.zh)},
                        Level::warning});
     }
+  if (local_times)
+    lines.push_back({"",
+                     {"Dates without an offset are taken as UTC. The fork wrote when tasks of Midjourney, Kling and lip-sync began and ended in "
+                      "its server's local time: if its clock was not UTC, those times are off by the difference; when tasks were made is not.",
+                      "没有时区的日期按 UTC 读取。旧系统以服务器本地时间写入 Midjourney、Kling 和对口型任务的开始与结束时间：若其时钟不是 "
+                      "UTC，这些时间会相差相应时差；任务的创建时间不受影响。"}});
 }
 
 }  // namespace fluxgate::db::adopt

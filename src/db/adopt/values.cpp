@@ -8,6 +8,8 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "base/crypto.h"
+
 namespace fluxgate::db::adopt {
 namespace {
 
@@ -207,6 +209,19 @@ std::string link_of(std::string_view text) {
   const bool clean = std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; });
   if (!web || !clean || text.size() > kBytesMax || text.size() <= start.find("://") + 3) return "";
   return std::string(text);
+}
+
+bool is_data_uri(std::string_view text) { return lower(text.substr(0, 5)) == "data:"; }
+
+std::optional<std::string> bytes_of(std::string_view text) {
+  text = trimmed(text);
+  if (is_data_uri(text)) {
+    const auto comma = text.find(',');
+    if (comma == std::string_view::npos || !lower(text.substr(0, comma)).ends_with(";base64")) return std::nullopt;
+    text.remove_prefix(comma + 1);
+  }
+  if (text.empty()) return std::nullopt;
+  return crypto::unbase64(text);
 }
 
 std::string_view mime_of_link(std::string_view link, std::string_view fallback) {

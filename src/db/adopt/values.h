@@ -43,6 +43,10 @@ bool is_missing_secret(std::string_view secret);
 // An http(s) link of at most 4096 bytes without spaces and control characters, else "".
 std::string link_of(std::string_view text);
 
+// The bytes of a data URI, or of base64 alone, as the fork stored whole files; nullopt for anything else.
+std::optional<std::string> bytes_of(std::string_view text);
+bool is_data_uri(std::string_view text);
+
 // By the ending of the link's path: "image/png"; `fallback` when that says nothing.
 std::string_view mime_of_link(std::string_view link, std::string_view fallback);
 // The last part of the link's path, at most 200 bytes; `fallback` when there is none.

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/crypto.h"
 #include "base/ids.h"
 #include "db/adopt/old_tasks.h"
 #include "db/introspect.h"
@@ -60,6 +61,13 @@ class OldDatabase {
       create_missing(tx, options.now);
       return carry_over(tx, options);
     });
+  }
+
+  Owed owed() {
+    return database_->read_now([](Tx& tx) { return adopt::owed(tx); });
+  }
+  Lines give_back() {
+    return database_->write_now([this](Tx& tx) { return adopt::give_back(tx, options.now); });
   }
 
   std::int64_t number(const std::string& sql) {
@@ -302,7 +310,61 @@ TEST_P(Adopted, GivesBackOnlyWhenAsked) {
   EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 122'500) << report;
   EXPECT_EQ(task_field(old, "k-2", "charged"), "0");
   EXPECT_EQ(task_field(old, "1755600000000003", "charged"), "2000");  // nobody to give it to
+  EXPECT_NE(task_field(old, "1755600000000003", "error_message").find("an administrator can give them back"), std::string::npos);
   EXPECT_NE(report.find("60 credits were given back for 2 lost tasks"), std::string::npos) << report;
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, GivesBackLaterToo) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.take_over();
+  EXPECT_EQ(old.owed().tasks, 2);
+  EXPECT_EQ(old.owed().amount, 60'000);
+  EXPECT_NE(task_field(old, "k-2", "error_message").find("an administrator can give them back"), std::string::npos);
+  EXPECT_NE(said(old.give_back()).find("60 credits were given back for 2 lost tasks"), std::string::npos);
+  EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 122'500);
+  EXPECT_NE(task_field(old, "k-2", "error_message").find("were given back"), std::string::npos);
+  EXPECT_EQ(old.owed().tasks, 0);
+  EXPECT_EQ(said(old.give_back()), "") << "once";
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, WhatStoodInBase64BecomesFiles) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  std::vector<std::string> kept;
+  old.options.keep = [&](std::string_view bytes) -> std::optional<KeptFile> {
+    kept.emplace_back(bytes);
+    if (!bytes.starts_with("\x89PNG")) return std::nullopt;
+    return KeptFile{"aa/bb/picture.png", "aabb", "image/png", bytes.size()};
+  };
+  const std::string picture = crypto::base64("\x89PNG" + std::string(100, 'p')), words = crypto::base64(std::string(100, 'w'));
+  old.run(std::vector<std::string>{
+      fmt::format("UPDATE flux_tasks SET image_url = 'data:image/png;base64,{}', cloud_image_url = NULL, flux_response = NULL WHERE id = 'f-8'", picture),
+      fmt::format("UPDATE dreamwork_tasks SET input_image = '{}' WHERE id = 'd-1'", picture),
+      fmt::format("UPDATE kling_tasks SET input_image = '{}', image_tail = 'https://cdn.old.example/tail.png', static_mask = '{}' WHERE id = 'k-1'",
+                  words, picture)});
+  const std::string report = said(old.take_over());
+  const auto file = [&](std::string_view legacy_id, std::string_view column) {
+    return old.text(fmt::format("SELECT CAST({} AS TEXT) FROM fg_task_file f JOIN generated_files g ON g.id = f.file_id JOIN fg_task t "
+                                "ON t.id = f.task_id WHERE t.legacy_id = '{}'", column, legacy_id));
+  };
+  EXPECT_EQ(task_field(old, "f-8", "status"), "succeeded");
+  EXPECT_EQ(file("f-8", "g.local_path"), "aa/bb/picture.png");
+  EXPECT_EQ(file("f-8", "g.storage_provider"), "local");
+  EXPECT_EQ(file("f-8", "g.file_size"), "104");
+  EXPECT_EQ(file("f-8", "f.sha256"), "aabb");
+  EXPECT_EQ(file("f-8", "g.filename"), "result.png");
+  EXPECT_EQ(task_field(old, "f-8", "result").find("base64"), std::string::npos);
+  const auto input_of = [&](std::string_view legacy_id) {
+    return old.text(fmt::format("SELECT g.id FROM generated_files g JOIN fg_file_use u ON u.file_id = g.id JOIN fg_task t ON t.id = u.task_id "
+                                "WHERE t.legacy_id = '{}' AND g.source_task_id IS NULL AND g.user_id = t.user_id", legacy_id));
+  };
+  EXPECT_EQ(task_field(old, "d-1", "inputs"), fmt::format("[\"/files/{}/input.png\"]", input_of("d-1")));
+  EXPECT_EQ(task_field(old, "k-1", "inputs"),
+            fmt::format("[\"https://cdn.old.example/tail.png\",\"/files/{}/input.png\"]", input_of("k-1")));
+  EXPECT_NE(report.find("kling_tasks_legacy: 1 pictures, films and sounds"), std::string::npos) << report;
+  EXPECT_NE(report.find("kling_tasks_legacy: 1 values are no picture"), std::string::npos) << report;
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task WHERE inputs LIKE '%base64%' OR params LIKE '%base64%'"), 0);
   expect_books_in_order(old);
 }
 

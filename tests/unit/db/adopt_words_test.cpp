@@ -55,7 +55,8 @@ TEST(AdoptResults, AreChosenOnce) {
   from.answer = boost::json::parse(R"({"images": [{"url": "https://up.example/1.png", "width": 10, "height": 20}, {"url": "https://up.example/2.png"},
                                                   {"url": "data:image/png;base64,AA"}, 5]})");
   auto chosen = choose_results(from, "image/jpeg");
-  ASSERT_EQ(chosen.size(), 2u);
+  ASSERT_EQ(chosen.size(), 3u);
+  EXPECT_EQ(chosen[2].data, "data:image/png;base64,AA");
   EXPECT_EQ(chosen[0].link, "https://up.example/1.png");
   EXPECT_EQ(chosen[0].width, 10);
   EXPECT_EQ(chosen[0].mime, "image/png");
@@ -75,7 +76,10 @@ TEST(AdoptResults, AreChosenOnce) {
   EXPECT_TRUE(choose_results({}, "image/jpeg").empty());
   ResultSources inline_only;
   inline_only.url = "data:image/png;base64,AAAA";
-  EXPECT_TRUE(choose_results(inline_only, "image/jpeg").empty());
+  chosen = choose_results(inline_only, "image/jpeg");
+  ASSERT_EQ(chosen.size(), 1u);
+  EXPECT_EQ(chosen[0].data, inline_only.url);
+  EXPECT_EQ(chosen[0].link, "");
 }
 
 }  // namespace

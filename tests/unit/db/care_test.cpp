@@ -132,6 +132,36 @@ TEST_F(RepairOfAFile, KeepsTheJournalAsItWas) {
   EXPECT_EQ(bytes_of(file())[18], 1) << "the file's header says: no write-ahead log";
 }
 
+TEST_F(RepairOfAFile, FirstUndoesWhatACrashLeftHalfWritten) {
+  make_broken();
+  sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
+  sqlite3_command(file(), "CREATE TABLE pages (n INTEGER, text TEXT); INSERT INTO pages SELECT value, hex(zeroblob(2000)) FROM "
+                          "generate_series(1, 200)");
+  // A program that dies in a transaction whose pages did not fit its memory.
+  const std::string dies = "printf 'PRAGMA cache_size = 1;\nBEGIN;\nUPDATE pages SET n = -n;\n.shell kill -9 $PPID\n' | sqlite3 '" +
+                           file().string() + "' >/dev/null 2>&1";
+  ASSERT_NE(std::system(dies.c_str()), 0);
+  const fs::path journal = file().string() + "-journal";
+  ASSERT_TRUE(fs::exists(journal));
+  const std::string before = bytes_of(file()), before_journal = bytes_of(journal);
+
+  const auto planned = repair(*care_for(url()), options(), [](const Plan&) { return false; });
+  EXPECT_NE(planned.plan.lines.front().text.en.find("in the middle of a write"), std::string::npos);
+  EXPECT_EQ(bytes_of(file()), before) << "a plan changes no byte";
+  EXPECT_EQ(bytes_of(journal), before_journal);
+  EXPECT_EQ(others(), 1u) << "the journal alone";
+
+  const auto done = repair(*care_for(url()), options(), yes);
+  EXPECT_EQ(count("SELECT COUNT(*) FROM pages WHERE n > 0"), 200);
+  EXPECT_EQ(count("SELECT COUNT(*) FROM fg_alert"), 0);
+  EXPECT_EQ(others(), 0u);
+  ASSERT_TRUE(done.backup);
+  care_for("sqlite:///" + done.backup->place)->read([](Tx& tx) {
+    EXPECT_EQ(tx.number("SELECT COUNT(*) FROM pages WHERE n > 0"), 200);
+    EXPECT_EQ(kind_of(tx, "fg_alert"), Kind::none);
+  });
+}
+
 // ---- refusals ----
 
 class RefusedRepair : public Folder {
