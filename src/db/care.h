@@ -29,6 +29,7 @@ class CareFailure : public Failure {
 struct Backup {
   std::string place;  // a file, or on PostgreSQL a schema
   std::int64_t tables = 0;
+  std::int64_t left_out = 0;  // tables of the schema that are not Fluxgate's; PostgreSQL, when none were named
 };
 
 class Care {
@@ -53,7 +54,8 @@ class Care {
   virtual void scrub() = 0;
 
   // A consistent copy, also beside a running server. SQLite: all of it, as folder/<name>-<time>.db with mode 0600.
-  // PostgreSQL: the tables named (of this schema; others are ignored), as a schema fluxgate_backup_<time>.
+  // PostgreSQL: the tables named (of this schema; others are ignored), or when none are, those that Fluxgate uses, as a
+  // schema fluxgate_backup_<time>.
   virtual Backup backup(const std::string& folder, Millis now, const std::vector<std::string>& tables) = 0;
   // Puts a backup back. No server may run. Returns where what was there until now is kept.
   virtual std::string restore(const std::string& backup, Millis now) = 0;

@@ -128,6 +128,9 @@ ExitCode backup(const Config& config) {
     if (!care.exists()) return report(no_database(care.described()));
     const auto made = care.backup(backups_of(config), system_clock().now_ms(), {});
     say({fmt::format("{} ({} tables)", made.place, made.tables), fmt::format("{}（{} 张表）", made.place, made.tables)});
+    if (made.left_out != 0)
+      say({fmt::format("{} tables that Fluxgate does not use are not in it; pg_dump takes all of a database.", made.left_out),
+           fmt::format("其中不含 Fluxgate 不使用的 {} 张表；如需整库备份请使用 pg_dump。", made.left_out)});
     return ExitCode::ok;
   });
 }
@@ -187,7 +190,8 @@ void add_db(CLI::App& cli, Config& config, ExitCode& exit_code) {
   schema->add_option("--dialect", words->dialect, "For which engine")->check(CLI::IsMember({"sqlite", "postgresql"}))->capture_default_str();
   schema->callback([&exit_code, words] { exit_code = print_schema(*words); });
 
-  command->add_subcommand("backup", "Copy the database, also beside a running server: to DATA_DIR/backups, or to a schema on PostgreSQL")
+  command->add_subcommand("backup", "Copy the database, also beside a running server: to DATA_DIR/backups. On PostgreSQL the tables that "
+                                       "Fluxgate uses, to a schema (pg_dump copies all)")
       ->callback([&config, &exit_code] { exit_code = backup(config); });
 
   auto* back = command->add_subcommand("restore", "Put a backup back; what is there now is kept aside. No server may run");

@@ -85,17 +85,24 @@ std::vector<OldResult> choose_results(const ResultSources& from, std::string_vie
 }
 
 std::vector<OldResult> uploaded_files(Tx& tx, const OldTasks& kind, std::string_view legacy_id) {
-  return tx.all(
-      "SELECT id, cloud_url, filename, mime_type FROM generated_files WHERE source_type = $1 AND source_task_id = $2 "
-      "AND status = 'uploaded' AND cloud_url <> '' ORDER BY created_at, id",
-      {kind.provider, legacy_id}, [](const Row& row) {
+  // Chosen and sorted here: there, the index of what is uploaded by time would be taken, and read whole for each task.
+  std::vector<std::pair<std::string, OldResult>> files;
+  tx.each(
+      "SELECT id, cloud_url, filename, mime_type, CAST(created_at AS TEXT), status FROM generated_files WHERE source_type = $1 AND "
+      "source_task_id = $2",
+      {kind.provider, legacy_id}, [&files](const Row& row) {
+        if (row.text(5) != "uploaded" || row.text(1).empty()) return;
         OldResult file;
         file.file_id = row.str(0);
         file.link = link_of(row.text(1));
         file.name = row.str(2);
         file.mime = row.str(3);
-        return file;
+        files.emplace_back(row.str(4) + " " + file.file_id, std::move(file));
       });
+  std::ranges::sort(files, {}, [](const auto& file) { return file.first; });
+  std::vector<OldResult> sorted;
+  for (auto& [when, file] : files) sorted.push_back(std::move(file));
+  return sorted;
 }
 
 std::string insert_kept_file(Tx& tx, const NewFile& file, const KeptFile& kept) {

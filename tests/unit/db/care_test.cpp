@@ -3,12 +3,16 @@
 #include <fstream>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/ids.h"
 #include "db/check.h"
+#include "db/postgresql_connection.h"
 #include "db/repair.h"
 #include "db/schema.h"
 #include "db/sqlite_lock.h"
@@ -352,8 +356,10 @@ TEST_F(OnPostgresql, ABackupIsPutBackWithKeysAndIndexes) {
   write([](Tx& tx) {
     tx.exec("CREATE TABLE counted_legacy (id SERIAL PRIMARY KEY, name TEXT UNIQUE)");
     tx.exec("INSERT INTO counted_legacy (name) VALUES ('one')");
+    tx.exec("CREATE TABLE tool (id TEXT)");
   });
   const Backup made = care_->backup("", kNow, {});
+  EXPECT_EQ(made.left_out, 1) << "what is Open WebUI's alone";
   write([](Tx& tx) {
     tx.exec("UPDATE fg_credit_account SET balance = 1");
     tx.exec("INSERT INTO counted_legacy (name) VALUES ('two')");
@@ -378,6 +384,46 @@ TEST_F(OnPostgresql, ABackupIsNotPutBackUnderRunningNodesNorFromAnywhere) {
   EXPECT_THROW(care_->restore("public", kNow), CareFailure);
   write([](Tx& tx) { tx.exec("DELETE FROM fg_node"); });
   EXPECT_NO_THROW(care_->restore(made.place, kNow));
+}
+
+TEST_F(OnPostgresql, WithoutRoomARepairChangesNothing) {
+  const fs::path place = fs::temp_directory_path() / ("fluxgate-care-" + new_id());
+  {
+    const SmallDisk disk(place);
+    if (!disk.mounted()) GTEST_SKIP() << "only root can mount a small disk";
+    const passwd* owner = ::getpwnam("postgres");
+    ASSERT_NE(owner, nullptr);
+    const fs::path folder = place / "tables";
+    fs::create_directory(folder);
+    ASSERT_EQ(::chown(folder.c_str(), owner->pw_uid, owner->pw_gid), 0);
+    const auto command = [&](const std::string& sql) { PgConnection(parse_postgres_url(url_, true), {}).command(sql.c_str()); };
+    command(fmt::format("CREATE TABLESPACE small LOCATION '{}'", folder.string()));
+    command("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_tablespace = small', current_database()); END $$");
+    write([](Tx& tx) {
+      tx.exec("DROP VIEW credit");
+      tx.exec("DROP TABLE fg_alert");
+    });
+    disk.fill();
+    const auto refused = [&]() -> std::string {
+      try {
+        repair(*care_for(url_), options_, [](const Plan&) { return true; });
+        return "it was done";
+      } catch (const Failure& failure) {
+        return failure.what();
+      }
+    }();
+    EXPECT_NE(refused.find("No space left on device"), std::string::npos) << refused;
+    EXPECT_EQ(database_->read_now([](Tx& tx) { return kind_of(tx, "credit") == Kind::none && kind_of(tx, "fg_alert") == Kind::none; }), true);
+    fs::remove(disk.filler());
+    auto later = options_;
+    later.now += 1'000;  // the first one's backup stands
+    repair(*care_for(url_), later, [](const Plan&) { return true; });
+    EXPECT_EQ(count("SELECT COUNT(*) FROM credit WHERE credit = 5"), 1) << "with room it is done";
+    command("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_tablespace', current_database()); END $$");
+    command("DROP TABLE fg_alert CASCADE");
+    command("DROP TABLESPACE small");
+  }
+  fs::remove_all(place);
 }
 
 TEST_F(OnPostgresql, ANewerDatabaseIsRefused) {
