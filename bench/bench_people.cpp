@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
           "INSERT INTO \"user\" (id, name, email, role, profile_image_url, created_at, updated_at, last_active_at) "
           "VALUES ($1, 'bench', $2, 'user', '/user.png', $3, $3, $3)",
           {id, email, now / 1000});
-      tx.exec("INSERT INTO auth (id, email, password, active) VALUES ($1, $2, '', 1)", {id, email});
+      tx.exec("INSERT INTO auth (id, email, password, active) VALUES ($1, $2, '', TRUE)", {id, email});
       tx.exec("INSERT INTO fg_user (user_id, created_at) VALUES ($1, $2)", {id, now});
       credits::open_account(tx, id, Credits::whole(1'000'000'000), credits::make_stamp(now));
     });
