@@ -269,13 +269,13 @@ void PostgresDatabase::connect(Session& session) {
 }
 
 void PostgresDatabase::read_once(PgConnection& session, Job& job) {
-  session.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  session.begin_read();
   {
     Here here(this, &session);
     job.run(session);
   }
   session.raise_failure();
-  session.command("COMMIT");
+  session.end_read();
 }
 
 void PostgresDatabase::write_once(Session& session, const Work& work) {

@@ -1,6 +1,7 @@
 #include "db/postgresql_connection.h"
 
 #include <charconv>
+#include <utility>
 
 #include <poll.h>
 
@@ -196,8 +197,18 @@ void PgConnection::command(const char* sql) {
   answer(PQsendQuery(connection_.get(), sql), sql, deadline());
 }
 
+void PgConnection::begin_read() {
+  failure_.reset();
+  read_waits_ = true;
+}
+
+void PgConnection::end_read() {
+  if (!std::exchange(read_waits_, false)) command("COMMIT");
+}
+
 std::string PgConnection::begin_write() {
   failure_.reset();
+  read_waits_ = false;
   unhurried_ = false;
   writes_ = true;
   // The number is asked for at once: before COMMIT it would cost a journey of its own.
@@ -235,6 +246,7 @@ PgConnection::Fate PgConnection::fate_of(const std::string& transaction) {
 }
 
 void PgConnection::rollback() noexcept {
+  read_waits_ = false;
   if (!alive() || PQtransactionStatus(connection_.get()) == PQTRANS_IDLE) return;
   try {
     command("ROLLBACK");
@@ -259,6 +271,7 @@ const std::string& PgConnection::prepared(std::string_view sql, const PgValues& 
 }
 
 PgConnection::ResultPtr PgConnection::run(std::string_view sql, std::span<const Param> params) {
+  if (std::exchange(read_waits_, false)) command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   const PgValues values(params);
   if (!is_query(sql)) {
     unhurried_ = true;

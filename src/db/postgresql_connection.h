@@ -71,6 +71,9 @@ class PgConnection final : public Tx {
 
   // Statements without parameters, divided by ";": BEGIN, SET. Not for use inside closures.
   void command(const char* sql);
+  // A transaction that reads one snapshot. It begins with its first statement: one that asks nothing costs nothing.
+  void begin_read();
+  void end_read();
   // Begins a transaction that may write; its number.
   std::string begin_write();
   // Throws what the first statement that failed in this transaction threw.
@@ -113,6 +116,7 @@ class PgConnection final : public Tx {
   std::uint64_t statements_made_ = 0;
   bool given_up_ = false;
   bool writes_ = false;                // this transaction may
+  bool read_waits_ = false;            // for its first statement
   bool unhurried_ = false;             // it changes tables, which takes the time it takes
   std::optional<PgFailure> failure_;   // the first in it
 };

@@ -160,6 +160,29 @@ TEST_F(Session, TellsTheLivesOfAServerApart) {
   EXPECT_NE(reconnected(), after_crash);
 }
 
+TEST_F(Session, BeginsToReadWithTheFirstStatement) {
+  PgConnection session(target_, {});
+  Tx& tx = session;
+  session.begin_read();
+  EXPECT_EQ(PQtransactionStatus(session.handle()), PQTRANS_IDLE);
+  session.end_read();
+  session.begin_read();
+  EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), 0);
+  EXPECT_EQ(PQtransactionStatus(session.handle()), PQTRANS_INTRANS);
+  PgConnection other(target_, {});
+  static_cast<Tx&>(other).exec("INSERT INTO t VALUES ('a', 1)");
+  EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), 0) << "one snapshot";
+  EXPECT_THROW(tx.exec("INSERT INTO t VALUES ('b', 1)"), PgFailure);
+  session.rollback();
+  session.begin_read();
+  EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), 1);
+  session.end_read();
+  EXPECT_EQ(PQtransactionStatus(session.handle()), PQTRANS_IDLE);
+  session.begin_write();
+  tx.exec("INSERT INTO t VALUES ('b', 1)");
+  session.commit();
+}
+
 TEST_F(Session, PreparesAnewWhatTheServerForgot) {
   PgConnection session(target_, {});
   Tx& tx = session;
