@@ -13,8 +13,10 @@ void append_status_line(std::string& out, int status) {
     out += "HTTP/1.1 200 OK\r\n";
     return;
   }
-  const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(status));
-  out += fmt::format("HTTP/1.1 {} {}\r\n", status, std::string_view(reason.data(), reason.size()));
+  constexpr int kChecksumMismatch = 460;  // tus 1.0.0's own; Beast does not know it
+  const auto known = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(status));
+  const std::string_view reason = status == kChecksumMismatch ? "Checksum Mismatch" : std::string_view(known.data(), known.size());
+  out += fmt::format("HTTP/1.1 {} {}\r\n", status, reason);
 }
 
 void append_header(std::string& out, std::string_view name, std::string_view value) {

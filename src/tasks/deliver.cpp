@@ -67,12 +67,12 @@ const boost::json::array& outputs_of(const Task& task) {
 }
 
 // "flux_fal-ai_flux-1_dev_<task>.jpg", as the original named results.
-std::string file_name(const Task& task, int position, std::string_view mime) {
+// Ends in what the object is, as its key does.
+std::string file_name(const Task& task, int position, std::string_view key) {
   std::string model = task.model;
   for (char& c : model)
     if (c == '/') c = '_';
-  std::string extension = mime == "image/png" ? "png" : mime == "image/webp" ? "webp" : mime == "image/jpeg" ? "jpg"
-                        : mime.starts_with("video/") ? "mp4" : "bin";
+  const std::string_view extension = key.substr(key.rfind('.') + 1);
   std::string number = position == 0 ? "" : fmt::format("_{}", position + 1);
   return fmt::format("{}_{}_{}{}.{}", task.provider, model, task.id, number, extension);
 }
@@ -237,7 +237,7 @@ awaitable<void> Engine::finish(Task task, std::vector<std::optional<files::Store
     TaskFile file;
     file.position = static_cast<int>(delivered.size());
     file.file_id = new_id(now());
-    file.name = file_name(task, file.position, object.mime);
+    file.name = file_name(task, file.position, object.key);
     file.mime = object.mime;
     file.seed = task.seed;
     auto* flagged = outputs[i].as_object().if_contains("flagged");

@@ -30,6 +30,8 @@ void add_version(CLI::App& cli, Config& config, ExitCode& exit_code);
 
 // Prints "fluxgate: <reason>" with the refused fields; in Chinese where the locale (LC_ALL, LANG) is.
 ExitCode report(const Error& error);
+// "1 object", "2 objects"; `many` where it is not one + "s".
+std::string counted(std::int64_t count, std::string_view one, std::string_view many = {});
 // The language of the terminal.
 Language terminal_language();
 // Sets the log as the configuration says.

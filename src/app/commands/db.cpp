@@ -166,7 +166,7 @@ ExitCode verify(const Config& config) {
   auto [tasks, entries] = workspace->database->read_now([](db::Tx& tx) {
     return std::pair(tx.number("SELECT COUNT(*) FROM fg_task"), tx.number("SELECT COUNT(*) FROM fg_credit_entry"));
   });
-  fmt::print("{} tasks, {} ledger entries: every invariant holds\n", tasks, entries);
+  fmt::print("{}, {}: every invariant holds\n", counted(tasks, "task"), counted(entries, "ledger entry", "ledger entries"));
   return ExitCode::ok;
 }
 

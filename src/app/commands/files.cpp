@@ -122,7 +122,8 @@ void add_files(CLI::App& cli, Config& config, ExitCode& exit_code) {
   auto* collect = command->add_subcommand("gc", "Find what nobody needs any more; removes it only with --yes");
   collect->add_option("--older-than", collecting->older_than_s, "Seconds; younger things are left alone")
       ->check(CLI::Range(0, 365 * 86'400))->capture_default_str();
-  collect->add_flag("--yes", collecting->yes, "Remove what is found");
+  auto* yes = collect->add_flag("--yes", collecting->yes, "Remove what is found");
+  collect->add_flag("--dry-run", collecting->dry_run, "Only tell, which is what happens without --yes")->excludes(yes);
   collect->callback([&config, &exit_code, collecting] {
     exit_code = with_tool(config, [&](FilesTool& tool) { return collect_files(tool, *collecting); });
   });

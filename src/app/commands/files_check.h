@@ -14,6 +14,7 @@ ExitCode verify_files(FilesTool& tool, const VerifyOptions& options);
 struct CollectOptions {
   int older_than_s = 3600;
   bool yes = false;  // else only told
+  bool dry_run = false;  // says so; changes nothing
 };
 ExitCode collect_files(FilesTool& tool, const CollectOptions& options);
 

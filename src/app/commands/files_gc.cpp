@@ -1,8 +1,9 @@
 // What nobody needs: bytes without a row, copies of what was moved, results whose task is gone, uploads to a store
-// that were never ended. Younger things than the grace period may belong to somebody who is just about to say so.
+// that were never ended or completed. Younger things than the grace period may belong to somebody who is just about to say so.
 #include <fmt/format.h>
 
 #include "app/commands/files_check.h"
+#include "files/incoming.h"
 #include "files/objects.h"
 #include "files/rows.h"
 
@@ -92,6 +93,33 @@ Heap collect_rows(FilesTool& tool, const CollectOptions& options) {
   return heap;
 }
 
+// What clients put into a store themselves and nobody can complete any more.
+awaitable<Result<Heap>> collect_incoming(FilesTool& tool, files::OpenStorePtr from, CollectOptions options) {
+  Heap heap{"uploads to " + std::string(from->store->description()) + " that nobody completed"};
+  const Millis before = system_clock().now_ms() - std::max<Millis>(options.older_than_s * 1000ll, kUploadsLive);
+  const std::string folder = files::incoming_key(from->row.base_path, "");
+  std::string after;
+  do {
+    auto listing = co_await from->store->list(folder, after, kPage);
+    if (!listing) co_return fail(std::move(listing).error());
+    for (const files::Listed& found : listing->objects) {
+      if (found.modified_at == 0 || found.modified_at >= before) continue;
+      const bool known = co_await tool.database().read([id = found.key.substr(folder.size())](db::Tx& tx) {
+        return tx.number("SELECT COUNT(*) FROM fg_upload WHERE id = $1", {id}) > 0;
+      });
+      if (known) continue;
+      if (options.yes) {
+        auto gone = co_await from->store->remove(found.key);
+        if (!gone) co_return fail(std::move(gone).error());
+      }
+      ++heap.count;
+      heap.bytes += found.size;
+    }
+    after = listing->next;
+  } while (!after.empty());
+  co_return heap;
+}
+
 // Removing was given up: the store refused too often, or was not known then. The server tries again.
 Heap collect_given_up(FilesTool& tool, const CollectOptions& options) {
   Heap heap{"objects that nobody refers to and that could not be removed"};
@@ -120,9 +148,11 @@ ExitCode collect_files(FilesTool& tool, const CollectOptions& options) {
   add(collect_disk(tool, options));
   for (const auto& [id, store] : tool.depot().stores()->by_id) {
     if (!store->store) continue;
-    auto heap = tool.run(collect_store(tool, store, options));
-    if (!heap) return report(heap.error());
-    add(*heap);
+    for (auto* collect : {collect_store, collect_incoming}) {
+      auto heap = tool.run(collect(tool, store, options));
+      if (!heap) return report(heap.error());
+      add(*heap);
+    }
   }
   add(collect_given_up(tool, options));
   if (!options.yes && count > 0) fmt::print("Nothing was changed; --yes removes these.\n");

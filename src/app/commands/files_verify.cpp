@@ -90,8 +90,8 @@ ExitCode verify_files(FilesTool& tool, const VerifyOptions& options) {
     if (!work.page.empty()) after = work.page.back().key;
   } while (!work.page.empty());
   progress.end();
-  fmt::print("{} objects, {} bytes: {}\n", work.checked, work.bytes,
-             work.findings == 0 ? std::string("all there") : fmt::format("{} findings", work.findings));
+  fmt::print("{}, {} bytes: {}\n", counted(work.checked, "object"), work.bytes,
+             work.findings == 0 ? std::string("all there") : counted(work.findings, "finding"));
   return work.findings == 0 ? ExitCode::ok : ExitCode::failed;
 }
 
