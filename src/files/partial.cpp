@@ -8,24 +8,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
-#include "base/log.h"
+#include "files/stores/disk.h"
 
 namespace fluxgate::files {
 namespace {
-
-std::unexpected<Error> disk_error(std::string_view what, const std::string& path) {
-  const int reason = errno;
-  const bool full = reason == ENOSPC || reason == EDQUOT;
-  return std::unexpected(Error(Errc::unavailable, full ? "storage_full" : "storage_failed",
-                               full ? Text{"The server's storage is full.", "服务器存储空间已满。"}
-                                    : Text{"The server's storage cannot be written.", "服务器存储无法写入。"})
-                             .retry_after(60)
-                             .log(fmt::format("{} {}: {}", what, path, std::strerror(reason))));
-}
 
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
