@@ -72,6 +72,20 @@ awaitable<std::string> saved_as(const Api& api, http::Request& request, const fi
   co_return files::download_name(file.created_at, found->task.prompt, position, std::string_view(file.key).substr(dot + 1));
 }
 
+// To the store that has the file; `process` is how it is to make a preview of it.
+Answer redirect(const Api& api, http::Request& request, const files::FileRow& file, bool saved, std::string process) {
+  std::string title = file.filename;
+  if (saved) title = co_await saved_as(api, request, file);
+  FLUX_CO_TRY(link, api.parts.depot.link(file, {.content_disposition = content_disposition(saved, title),
+                                                .image_process = process,
+                                                .head = request.is_head()}));
+  // Much shorter than the link lives, so that whoever has this answer still has time to follow it.
+  const auto fresh = (link.expires_at - api.parts.clock.now_ms()) / 4'000;
+  auto answer = http::Response::redirect(link.url).with("Cache-Control", fmt::format("private, max-age={}", std::clamp<Millis>(fresh, 0, 300)));
+  if (!process.empty()) answer.headers.emplace_back("Vary", "Accept");
+  co_return answer;
+}
+
 Answer show(const Api& api, http::Request& request) {
   auto owner = co_await allowed_owner(api, request);
   FLUX_CO_TRY(scope, std::move(owner));
@@ -85,14 +99,12 @@ Answer show(const Api& api, http::Request& request) {
   if (!found->url.empty() && !api.parts.depot.can_read(*found))
     co_return http::Response::redirect(found->url).with("Cache-Control", "private, max-age=300");
   const bool wants_file = request.query("download").value_or("") == "1";
-  if (side == 0 && found->place != files::kLocal && !api.parts.depot.proxies(*found)) {
-    const bool saved = wants_file || !is_shown(found->mime);
-    std::string title = found->filename;
-    if (saved) title = co_await saved_as(api, request, *found);
-    FLUX_CO_TRY(link, api.parts.depot.link(*found, content_disposition(saved, title)));
-    // Much shorter than the link lives, so that whoever has this answer still has time to follow it.
-    const auto fresh = (link.expires_at - api.parts.clock.now_ms()) / 4'000;
-    co_return http::Response::redirect(link.url).with("Cache-Control", fmt::format("private, max-age={}", std::clamp<Millis>(fresh, 0, 300)));
+  if (found->place != files::kLocal && !api.parts.depot.proxies(*found)) {
+    const std::string process = side == 0 ? "" : api.parts.depot.preview_by_store(*found, side, format);
+    if (side == 0 || !process.empty()) {
+      auto answer = co_await redirect(api, request, *found, wants_file || !is_shown(found->mime), process);
+      co_return answer;
+    }
   }
 
   http::FileBody body;

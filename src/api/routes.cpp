@@ -6,6 +6,7 @@
 #include "api/batch_routes.h"
 #include "api/context.h"
 #include "api/credit_routes.h"
+#include "api/direct_upload_routes.h"
 #include "api/docs_routes.h"
 #include "api/event_routes.h"
 #include "api/file_admin_routes.h"
@@ -60,6 +61,7 @@ void add_routes(http::Router& router, Parts parts) {
   add_alert_routes(router, api);
   add_upload_routes(router, api);
   add_tus_routes(router, api);
+  add_direct_upload_routes(router, api);
   add_file_routes(router, api);
   add_storage_routes(router, api);
   add_file_admin_routes(router, api);

@@ -114,6 +114,7 @@ json::object store_json(const StoreRow& row, const crypto::Sealer& sealer) {
           {"acl", or_null(row.acl)},
           {"storage_class", or_null(row.storage_class)},
           {"accelerate", row.accelerate},
+          {"image_processing", row.image_processing},
           {"links", row.links},
           {"delivery", row.delivery},
           {"link_seconds", row.link_seconds},
@@ -142,6 +143,7 @@ Result<StoreRow> read_store_form(const json::object& body, StoreRow row, const c
   take_choice(form, "acl", row.acl, {"", "private", "public-read"});
   take_text(form, "storage_class", row.storage_class, 50);
   row.accelerate = form.maybe_flag("accelerate").value_or(row.accelerate);
+  row.image_processing = form.maybe_flag("image_processing").value_or(row.image_processing);
   take_choice(form, "links", row.links, {"signed", "signed_without_host", "plain"});
   take_choice(form, "delivery", row.delivery, {"redirect", "proxy"});
   if (const auto life = form.maybe_integer("link_seconds", 60, 7 * 86'400)) row.link_seconds = static_cast<int>(*life);

@@ -135,6 +135,7 @@ Answer show(const Api& api, http::Request& request) {
                     {"kind", files::name_of(upload.purpose)},
                     {"length", upload.length},
                     {"offset", upload.offset},
+                    {"direct", upload.direct},
                     {"created_at", iso8601(upload.created_at)},
                     {"expires_at", iso8601(upload.expires_at)},
                     {"file", nullptr}};

@@ -178,21 +178,17 @@ Answer import_file(const Api& api, http::Request& request) {
   FLUX_CO_TRY(object, std::move(read));
   Members body(object);
   const std::string source = body.text("source", {.min = 1, .max = kImportBody});
-  const std::string kind = body.maybe_text("kind", {.max = 16}).value_or("any");
+  const files::Purpose purpose = read_kind(body);
   const std::string name = body.maybe_text("filename", {.max = 255}).value_or("");
-  const auto purpose = files::purpose_named(kind);
-  if (!purpose)
-    body.refuse("kind", "enum", {"Expected image, video, audio or any.", "应为 image、video、audio 或 any。"},
-                {{"expected", "image, video, audio, any"}});
   FLUX_CO_CHECK(body.check());
   const files::Loc at{std::string("body"), std::string("source")};
-  const std::uint64_t inline_limit = std::min(files::kInlineLimit, api.parts.files.limit_of(*purpose));
-  FLUX_CO_TRY(input, files::classify_input(source, at, {api.parts.info.public_url}, {}, inline_limit, *purpose));
+  const std::uint64_t inline_limit = std::min(files::kInlineLimit, api.parts.files.limit_of(purpose));
+  FLUX_CO_TRY(input, files::classify_input(source, at, {api.parts.info.public_url}, {}, inline_limit, purpose));
   Result<Kept> kept = blamed_at(Error(Errc::invalid, "own_link", {"This file is already on this server.", "该文件已在本服务器上。"}), at);
   if (auto* link = std::get_if<files::PublicUrl>(&input))
-    kept = co_await api.parts.uploads->import_url(principal.user_id, *purpose, link->url);
+    kept = co_await api.parts.uploads->import_url(principal.user_id, purpose, link->url);
   else if (auto* bytes = std::get_if<files::InlineImage>(&input))
-    kept = co_await api.parts.uploads->import_bytes(principal.user_id, *purpose, name.empty() ? "pasted" : name, std::move(bytes->bytes));
+    kept = co_await api.parts.uploads->import_bytes(principal.user_id, purpose, name.empty() ? "pasted" : name, std::move(bytes->bytes));
   if (!kept && kept.error().errc() == Errc::invalid && kept.error().fields().empty()) kept = blamed_at(kept.error(), at);
   FLUX_CO_TRY(file, std::move(kept));
   co_return private_json(kept_json(api, file, request.language()));
@@ -216,6 +212,15 @@ json::object kept_json(const Api& api, const Kept& kept, Language language) {
   }
   if (kept.stored.duration_ms > 0) answer["duration_ms"] = kept.stored.duration_ms;
   return answer;
+}
+
+files::Purpose read_kind(Members& body) {
+  const std::string kind = body.maybe_text("kind", {.max = 16}).value_or("any");
+  const auto purpose = files::purpose_named(kind);
+  if (!purpose)
+    body.refuse("kind", "enum", {"Expected image, video, audio or any.", "应为 image、video、audio 或 any。"},
+                {{"expected", "image, video, audio, any"}, {"received", kind}});
+  return purpose.value_or(files::Purpose::media_upload);
 }
 
 void add_upload_routes(http::Router& router, const ApiPtr& api) {

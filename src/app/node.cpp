@@ -220,8 +220,11 @@ void NodeImpl::build_engine() {
                                     *waiting_, draining_, split(without_slash(config_.public_url), ';'), options.public_url.empty()};
   tasks_ = tasks::make_tasks(service);
   batches_ = tasks::make_batches(service);
-  uploads_ = std::make_unique<files::Uploads>(files::UploadOptions{.directory = config_.data_dir + "/files/uploads"}, *files_,
-                                              *workspace_.database, clock_, *client_, engine_thread_.context().get_executor());
+  files::UploadOptions uploads;
+  uploads.directory = config_.data_dir + "/files/uploads";
+  uploads.direct_store = [this] { return depot_->direct_store(); };  // asked once the server runs
+  uploads_ = std::make_unique<files::Uploads>(uploads, *files_, *workspace_.database, clock_, *client_,
+                                              engine_thread_.context().get_executor());
   upkeep_ = std::make_unique<CoroGroup>(engine_thread_.context().get_executor());
   upkeep_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());
   places_due_ = std::make_unique<Wakeup>(engine_thread_.context().get_executor());

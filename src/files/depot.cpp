@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "db/turns.h"
+#include "files/mogr.h"
 #include "files/rows.h"
 #include "net/http_client.h"
 
@@ -21,14 +22,6 @@ namespace fs = std::filesystem;
 
 std::unexpected<Error> no_such_object() {
   return fail(Errc::not_found, "file_not_found", {"The file does not exist.", "文件不存在。"});
-}
-
-// The words for those who can do nothing about it; the log has the store's own.
-Error store_away(const Error& why) {
-  return Error(Errc::unavailable, "store_unavailable",
-               {"The file storage cannot be reached or refuses; try again in a minute.", "文件存储暂时不可用，请稍后重试。"})
-      .retry_after(60)
-      .log(fmt::format("{}: {} {}", why.code(), why.message().en, why.internal()));
 }
 
 Error folder_not_shared() {
@@ -49,6 +42,19 @@ std::string fingerprint(const std::vector<StoreRow>& rows) {
 bool exists(const std::string& path) { return ::access(path.c_str(), R_OK) == 0; }
 
 }  // namespace
+
+Error store_away(const Error& why) {
+  return Error(Errc::unavailable, "store_unavailable",
+               {"The file storage cannot be reached or refuses; try again in a minute.", "文件存储暂时不可用，请稍后重试。"})
+      .retry_after(60)
+      .log(fmt::format("{}: {} {}", why.code(), why.message().en, why.internal()));
+}
+
+std::unexpected<Error> no_direct_store() {
+  return fail(Errc::conflict, "direct_upload_unsupported",
+              {"This server takes files itself: upload them by form or with tus (POST /api/v1/uploads).",
+               "文件由本服务器接收，请通过表单或 tus（POST /api/v1/uploads）上传。"});
+}
 
 Depot::Depot(boost::asio::any_io_executor executor, net::HttpClient& client, db::Database& database,
              const crypto::Sealer& sealer, const Clock& clock, DepotOptions options)
@@ -121,6 +127,22 @@ awaitable<void> Depot::refresh() {
   stores_ = std::move(next);
 }
 
+std::string Depot::preview_by_store(const FileRow& row, int side, PreviewFormat as) const {
+  const auto known = stores();
+  const auto found = known->by_id.find(row.place);
+  if (found == known->by_id.end()) return "";
+  const StoreRow& store = found->second->row;
+  if (store.provider != "tencent-cos" || !store.image_processing) return "";
+  return mogr_preview({.mime = row.mime, .size = row.size}, side, as).value_or("");
+}
+
+Result<DirectStore> Depot::direct_store() const {
+  const auto current = stores()->current;
+  if (!current || current->row.delivery == "proxy") return no_direct_store();
+  if (!current->store) return fail(store_away(*current->broken));
+  return DirectStore{current->store, current->row.base_path};
+}
+
 bool Depot::can_read(const FileRow& row) const {
   if (row.place == kLocal) return true;
   const auto known = stores();
@@ -134,16 +156,14 @@ bool Depot::proxies(const FileRow& row) const {
   return found == known->by_id.end() || found->second->row.delivery == "proxy";
 }
 
-Result<SignedRequest> Depot::link(const FileRow& row, std::string content_disposition) const {
+Result<SignedRequest> Depot::link(const FileRow& row, LinkOptions options) const {
   const auto known = stores();
   const auto found = known->by_id.find(row.place);
   if (found == known->by_id.end()) return no_such_object();
   const OpenStore& from = *found->second;
   if (!from.store) return fail(store_away(*from.broken));
-  LinkOptions options;
   options.lifetime_ms = from.row.link_seconds * 1000ll;
-  options.content_disposition = std::move(content_disposition);
-  options.content_type = row.mime;
+  if (options.image_process.empty()) options.content_type = row.mime;
   return from.store->presigned_get(row.cloud_path, options);
 }
 

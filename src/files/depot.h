@@ -61,6 +61,16 @@ struct MoveResult {
   std::optional<Error> error;
 };
 
+// A store that clients may put bytes into themselves, below `folder` ("" or ending in a slash).
+struct DirectStore {
+  std::shared_ptr<Store> store;
+  std::string folder;
+};
+// conflict, direct_upload_unsupported: names the ways that are open.
+std::unexpected<Error> no_direct_store();
+// unavailable, store_unavailable: the words for those who can do nothing about it; the log has the store's own.
+Error store_away(const Error& why);
+
 class Depot final : public Remote {
  public:
   Depot(boost::asio::any_io_executor executor, net::HttpClient& client, db::Database& database, const crypto::Sealer& sealer,
@@ -80,8 +90,14 @@ class Depot final : public Remote {
   // ---- from any thread ----
   awaitable<Result<void>> deposit(Stored& stored) override;
   awaitable<Result<std::string>> bring(std::string key) override;
-  // The store's own link to an object, for a redirect; `row.place` is not local.
-  Result<SignedRequest> link(const FileRow& row, std::string content_disposition) const;
+  // The store's own link to an object, for a redirect; `row.place` is not local. The depot sets its lifetime and, but of
+  // processed pictures, its type.
+  Result<SignedRequest> link(const FileRow& row, LinkOptions options) const;
+  // How the store is to make that preview (LinkOptions::image_process); "" where we make it.
+  std::string preview_by_store(const FileRow& row, int side, PreviewFormat as) const;
+  // Where clients may put uploads themselves: the current store, unless its files go through this server, which then
+  // may be the only one that reaches it. conflict (direct_upload_unsupported), unavailable (store_unavailable).
+  Result<DirectStore> direct_store() const;
   // Whether its place is the disk or a store that can be asked.
   bool can_read(const FileRow& row) const;
   // Whether files of that place go through this server instead.

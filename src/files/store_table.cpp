@@ -42,6 +42,7 @@ void read_options(StoreRow& row, const json::object& options) {
   text("links", row.links);
   text("delivery", row.delivery);
   row.accelerate = setting::flag(options, "accelerate", row.accelerate);
+  row.image_processing = setting::flag(options, "image_processing", row.image_processing);
   row.link_seconds = static_cast<int>(setting::number(options, "link_seconds", row.link_seconds));
 }
 
@@ -49,7 +50,7 @@ json::object options_of(const StoreRow& row) {
   return {{"token", row.token},           {"endpoint", row.endpoint},     {"addressing", row.addressing},
           {"acl", row.acl},               {"storage_class", row.storage_class}, {"links", row.links},
           {"accelerate", row.accelerate}, {"delivery", row.delivery},
-          {"link_seconds", row.link_seconds}};
+          {"link_seconds", row.link_seconds}, {"image_processing", row.image_processing}};
 }
 
 StoreRow read_store(const db::Row& row) {

@@ -33,6 +33,7 @@ struct StoreRow {
   std::string addressing = "auto";       // S3: auto, virtual, path
   std::string acl, storage_class;        // "" = the bucket's own
   bool accelerate = false;               // COS: the global acceleration host
+  bool image_processing = false;         // COS: the bucket makes previews (imageMogr2), paid per request
   std::string links = "signed";          // COS: signed, signed_without_host (a CDN that changes Host), plain
   std::string delivery = "redirect";     // of links: redirect to the store, or proxy through this server
   int link_seconds = 3600;               // life of the store's links

@@ -33,19 +33,10 @@ Purpose purpose_of(Format format) {
   return is_film(format) ? Purpose::video_upload : is_sound(format) ? Purpose::audio_upload : Purpose::upload;
 }
 
-std::unexpected<Error> not_found() {
-  return fail(Errc::not_found, "upload_not_found", {"There is no such upload, or its time is over.", "上传不存在或已过期。"});
-}
-
 std::unexpected<Error> too_large(std::uint64_t limit) {
   return fail(Error(Errc::payload_too_large, "file_too_large",
                     {fmt::format("The file is larger than {} bytes.", limit), fmt::format("文件超过 {} 字节。", limit)})
                   .with("limit", limit));
-}
-
-// Whether the same bytes could be taken another time.
-bool may_pass(const Error& error) {
-  return error.errc() != Errc::invalid && error.errc() != Errc::unsupported_media && error.errc() != Errc::payload_too_large;
 }
 
 std::unexpected<Error> bad_source(std::string type, Text message, boost::json::object context = {}) {
@@ -55,13 +46,6 @@ std::unexpected<Error> bad_source(std::string type, Text message, boost::json::o
   field.message = std::move(message);
   field.context = std::move(context);
   return fail(Error::invalid(std::move(field)));
-}
-
-std::string incoming_key(std::string_view id) { return fmt::format("incoming/{}", id); }
-
-std::unexpected<Error> incomplete() {
-  return fail(Errc::conflict, "upload_incomplete",
-              {"The store does not have the file in its announced length yet.", "存储中尚无所声明长度的文件。"});
 }
 
 std::string_view extension_in(std::string_view key) { return key.substr(key.rfind('.') + 1); }
@@ -85,6 +69,14 @@ Uploads::Uploads(UploadOptions options, Files& files, db::Database& database, co
   fs::create_directories(options_.directory);
 }
 
+std::unexpected<Error> Uploads::not_found() {
+  return fail(Errc::not_found, "upload_not_found", {"There is no such upload, or its time is over.", "上传不存在或已过期。"});
+}
+
+bool Uploads::may_pass(const Error& error) {
+  return error.errc() != Errc::invalid && error.errc() != Errc::unsupported_media && error.errc() != Errc::payload_too_large;
+}
+
 // The id comes from a client; only one that is a row's gets here.
 std::string Uploads::path_of(std::string_view id) const { return fmt::format("{}/{}", options_.directory, id); }
 
@@ -104,6 +96,7 @@ Result<Upload> Uploads::drafted(std::string user_id, Purpose purpose, std::strin
 
 awaitable<Result<void>> Uploads::insert_open(Upload upload, bool direct) {
   auto inserted = co_await database_.write([upload, direct, most = options_.open_per_user](db::Tx& tx) -> Result<void> {
+    FLUX_CHECK(check_room(tx, upload.user_id, upload.length));  // told before the bytes are sent; what counts is when they are there
     // Two at once count one after the other.
     tx.first("SELECT user_id FROM fg_credit_account WHERE user_id = $1" + std::string(tx.for_update()), {upload.user_id},
              [](const db::Row& row) { return row.str(0); });
@@ -141,8 +134,8 @@ awaitable<std::optional<Upload>> Uploads::look_up(std::string id, std::string us
   auto found = co_await database_.read([this, id, user_id, now = clock_.now_ms()](db::Tx& tx) {
     bool stored = false;
     auto upload = tx.first(
-        "SELECT id, user_id, kind, name, length, stored, created_at, expires_at FROM fg_upload "
-        "WHERE id = $1 AND user_id = $2 AND expires_at > $3",
+        "SELECT id, user_id, kind, name, length, stored, created_at, expires_at, direct FROM fg_upload "
+        "WHERE id = $1 AND user_id = $2 AND expires_at > $3 AND stored <> 2",
         {id, user_id, now}, [&stored](const db::Row& row) {
           Upload read;
           read.id = row.str(0);
@@ -153,6 +146,7 @@ awaitable<std::optional<Upload>> Uploads::look_up(std::string id, std::string us
           stored = row.flag(5);
           read.created_at = row.i64(6);
           read.expires_at = row.i64(7);
+          read.direct = row.flag(8);
           return read;
         });
     if (!upload || !stored) return upload;
@@ -175,7 +169,7 @@ awaitable<std::optional<Upload>> Uploads::look_up(std::string id, std::string us
 awaitable<Result<Upload>> Uploads::find(std::string id, std::string user_id) {
   auto upload = co_await look_up(id, user_id);
   if (!upload) co_return not_found();
-  if (upload->file) co_return std::move(*upload);
+  if (upload->file || upload->direct) co_return std::move(*upload);
   auto found = co_await look_at_bytes(std::move(*upload));
   if (found || found.error().errc() != Errc::not_found) co_return found;
   // Another call made a file of it between our two looks; then the bytes are gone and the file is there.
@@ -197,16 +191,23 @@ awaitable<Result<Upload>> Uploads::look_at_bytes(Upload upload) {
 }
 
 awaitable<Result<void>> Uploads::remove(std::string id, std::string user_id) {
-  const bool removed = co_await database_.write([id, user_id](db::Tx& tx) {
-    return tx.exec("DELETE FROM fg_upload WHERE id = $1 AND user_id = $2", {id, user_id}) > 0;
+  enum class Was { none, here, in_store };
+  const Was was = co_await database_.write([id, user_id](db::Tx& tx) {
+    if (tx.exec("UPDATE fg_upload SET stored = 2 WHERE id = $1 AND user_id = $2 AND direct = 1 AND stored <> 2", {id, user_id}) > 0)
+      return Was::in_store;
+    return tx.exec("DELETE FROM fg_upload WHERE id = $1 AND user_id = $2 AND direct = 0", {id, user_id}) > 0 ? Was::here : Was::none;
   });
-  if (!removed) co_return not_found();
+  if (was == Was::none) co_return not_found();
+  if (was == Was::in_store) co_await clear_incoming({id});
   ::unlink(path_of(id).c_str());
   co_return Result<void>();
 }
 
 awaitable<void> Uploads::give_up(std::string id) {
-  co_await database_.write([id](db::Tx& tx) { tx.exec("DELETE FROM fg_upload WHERE id = $1 AND stored = 0", {id}); });
+  co_await database_.write([id](db::Tx& tx) {
+    tx.exec("UPDATE fg_upload SET stored = 2 WHERE id = $1 AND stored = 0 AND direct = 1", {id});
+    tx.exec("DELETE FROM fg_upload WHERE id = $1 AND stored = 0 AND direct = 0", {id});
+  });
   ::unlink(path_of(id).c_str());
 }
 
@@ -287,7 +288,7 @@ awaitable<Result<KeptFile>> Uploads::insert(FileRow row, Stored stored) {
 
 awaitable<Result<std::unique_ptr<Uploads::Adding>>> Uploads::add(std::string id, std::string user_id, std::uint64_t offset) {
   auto upload = co_await look_up(id, user_id);
-  if (!upload) co_return not_found();
+  if (!upload || upload->direct) co_return not_found();
   const auto mismatch = [](std::uint64_t at) {
     return fail(Error(Errc::conflict, "offset_mismatch",
                       {fmt::format("The upload goes on at byte {}.", at), fmt::format("上传应从第 {} 字节继续。", at)})
@@ -407,97 +408,36 @@ awaitable<Result<Stored>> Uploads::fetch(std::string url, Purpose purpose) {
   co_return stored;
 }
 
-// ---- by way of the store ----
-
-awaitable<Result<DirectUpload>> Uploads::begin_direct(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
-                                                      std::string content_type) {
-  const auto store = options_.store();
-  if (!store)
-    co_return fail(Errc::conflict, "direct_upload_unsupported",
-                   {"Files are kept on the server's own disk: upload them by form or with tus (/api/v1/uploads).",
-                    "文件保存在服务器本地，请通过表单或 tus（/api/v1/uploads）上传。"});
-  FLUX_CO_TRY(upload, drafted(std::move(user_id), purpose, name, length));
-  constexpr Millis kLinkLifetime = 3'600'000;
-  FLUX_CO_TRY(request, store->presigned_put(incoming_key(upload.id), content_type, length, kLinkLifetime));
-  auto inserted = co_await insert_open(upload, true);
-  FLUX_CO_CHECK(std::move(inserted));
-  co_return DirectUpload{std::move(upload), std::move(request)};
-}
-
-awaitable<Result<KeptFile>> Uploads::complete_direct(std::string id, std::string user_id, std::string sha256) {
-  auto upload = co_await look_up(id, user_id);
-  if (!upload) co_return not_found();
-  if (upload->file) co_return std::move(*upload->file);
-  const auto store = options_.store();
-  if (!store) co_return incomplete();
-  auto read = co_await read_back(store, *upload, std::move(sha256));
-  if (!read && !may_pass(read.error())) {
-    co_await give_up(upload->id);
-    co_await store->remove(incoming_key(upload->id));
-  }
-  FLUX_CO_TRY(stored, std::move(read));
-  auto entered = co_await enter(*upload, std::move(stored));
-  FLUX_CO_TRY(file, std::move(entered));
-  co_await store->remove(incoming_key(upload->id));
-  co_return file;
-}
-
-// The length first: what is not the announced file is not even read.
-awaitable<Result<Stored>> Uploads::read_back(std::shared_ptr<Store> store, Upload upload, std::string sha256) {
-  const std::string key = incoming_key(upload.id);
-  auto headed = co_await store->head(key);
-  if (!headed && headed.error().errc() == Errc::not_found) co_return incomplete();
-  FLUX_CO_TRY(facts, std::move(headed));
-  if (facts.size != upload.length) co_return incomplete();
-  std::shared_ptr<Incoming> incoming = files_.begin(upload.purpose);
-  const auto digest = std::make_shared<Digest>(*Digest::of("sha256"));
-  const auto refused = std::make_shared<std::optional<Error>>();
-  auto got = co_await store->get(key, std::nullopt, [this, incoming, digest, refused](std::string_view piece) {
-    if (stopping_) return false;
-    digest->update(piece);
-    if (auto written = incoming->write(piece); !written) *refused = std::move(written).error();
-    return !refused->has_value();
-  });
-  if (*refused) co_return std::unexpected(std::move(**refused));
-  FLUX_CO_CHECK(std::move(got));
-  const std::string raw = digest->finish();
-  if (!sha256.empty() && crypto::hex({reinterpret_cast<const unsigned char*>(raw.data()), raw.size()}) != sha256)
-    co_return fail(Errc::conflict, "checksum_mismatch",
-                   {"The bytes in the store do not have that sha256; upload them again.", "存储中的数据与 sha256 不符，请重新上传。"});
-  auto stored = co_await incoming->finish();
-  co_return stored;
-}
-
 // ---- the end of their time ----
 
 awaitable<void> Uploads::forget_expired() {
   const Millis now = clock_.now_ms();
   struct Old {
     std::string id;
-    bool in_store = false;
+    bool direct = false;
   };
+  // Those of the store come last: it may be away.
   const auto old = co_await database_.read([now](db::Tx& tx) {
-    return tx.all("SELECT id, CASE WHEN direct = 1 AND stored = 0 THEN 1 ELSE 0 END FROM fg_upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
-                  {now, kForgottenAtOnce}, [](const db::Row& row) { return Old{row.str(0), row.flag(1)}; });
+    return tx.all("SELECT id, direct FROM fg_upload WHERE expires_at <= $1 ORDER BY direct, expires_at LIMIT $2", {now, kForgottenAtOnce},
+                  [](const db::Row& row) { return Old{row.str(0), row.flag(1)}; });
   });
-  if (const auto store = options_.store())
-    for (const Old& upload : old)
-      if (upload.in_store) co_await store->remove(incoming_key(upload.id));
-  co_await disk_.run(WhenFull::wait, "", [this, old]() -> Result<void> {
-    for (const Old& upload : old) ::unlink(path_of(upload.id).c_str());
+  std::vector<std::string> gone, in_store;
+  for (const Old& upload : old) (upload.direct ? in_store : gone).push_back(upload.id);
+  co_await disk_.run(WhenFull::wait, "", [this, ids = gone]() -> Result<void> {
+    for (const std::string& id : ids) ::unlink(path_of(id).c_str());
     // Bytes without a row: made just before a crash, or whose row was forgotten by a node that saw another folder.
     const auto oldest = fs::file_time_type::clock::now() - std::chrono::milliseconds(options_.lifetime_ms) - std::chrono::hours(1);
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(options_.directory, error)) {
-      std::error_code gone;
-      if (entry.last_write_time(gone) < oldest && !gone) fs::remove(entry.path(), gone);
+      std::error_code missing;
+      if (entry.last_write_time(missing) < oldest && !missing) fs::remove(entry.path(), missing);
     }
     return {};
   });
-  if (old.empty()) co_return;
-  co_await database_.write([now](db::Tx& tx) {
-    tx.exec("DELETE FROM fg_upload WHERE id IN (SELECT id FROM fg_upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-            {now, kForgottenAtOnce});
+  for (std::string& id : co_await clear_incoming(std::move(in_store))) gone.push_back(std::move(id));
+  if (gone.empty()) co_return;
+  co_await database_.write([gone](db::Tx& tx) {
+    for (const std::string& id : gone) tx.exec("DELETE FROM fg_upload WHERE id = $1", {id});
   });
 }
 

@@ -5,6 +5,10 @@
 // share the folder can go on with each other's uploads. An upload whose bytes are complete and which a crash kept
 // from becoming a file becomes one when somebody asks for it next.
 //
+// The bytes of a direct upload are the object incoming/<id> of the store until it is completed. The client's link may
+// be used again while it lives, so the row of a direct upload stays for its day, also when it became a file or was
+// given up (stored = 2), and at its end the object is removed once more.
+//
 // Thread-safe. Coroutines continue on their own executor. The object outlives them.
 #pragma once
 
@@ -18,9 +22,9 @@
 #include "base/clock.h"
 #include "base/coro.h"
 #include "db/database.h"
+#include "files/depot.h"
 #include "files/files.h"
 #include "files/partial.h"
-#include "files/stores/store.h"
 #include "files/work_pool.h"
 #include "net/http_client.h"
 
@@ -36,6 +40,7 @@ struct Upload {
   std::string id, user_id, name;  // the name as the client gave it
   Purpose purpose = Purpose::media_upload;
   std::uint64_t length = 0, offset = 0;
+  bool direct = false;  // its bytes go to the store; the offset is not known until it is a file
   Millis created_at = 0, expires_at = 0;
   std::optional<KeptFile> file;  // once it has become one
 };
@@ -46,8 +51,8 @@ struct UploadOptions {
   int open_per_user = 100;
   std::chrono::milliseconds fetch_timeout{60'000};
   std::chrono::milliseconds fetch_stall{5'000};  // without a byte; bounds a stop too
-  // The store that files go to, null while that is the local disk.
-  std::function<std::shared_ptr<Store>()> store = [] { return std::shared_ptr<Store>(); };
+  // The store of direct uploads, and why there is none.
+  std::function<Result<DirectStore>()> direct_store = [] { return Result<DirectStore>(no_direct_store()); };
 };
 
 // An upload whose bytes the client puts into the store itself.
@@ -83,12 +88,13 @@ class Uploads {
   // A picture, video or sound from a public http(s) link (net/guard.h, also on every redirect) as a file of the user.
   // invalid with loc `source` (url_…: the guard; url_unreachable, url_status), and as Incoming.
   awaitable<Result<KeptFile>> import_url(std::string user_id, Purpose purpose, std::string url);
-  // A request by which the client itself may put the bytes into the store. As create; conflict
-  // (direct_upload_unsupported) while files are kept on the local disk.
+  // A request by which the client itself may put the bytes into the store. As create; payload_too_large
+  // (storage_quota), and what UploadOptions::direct_store says.
   awaitable<Result<DirectUpload>> begin_direct(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
                                                std::string content_type);
   // The client says that it has done so: the bytes are read back, hashed, and go the way of every upload. conflict
-  // (upload_incomplete: no object, or of another length; checksum_mismatch: `sha256` in hex, "" = unknown).
+  // (upload_incomplete: no object; wrong_length; wrong_sha256: `sha256` in hex, "" = unknown): the wrong object is
+  // removed, and another may be put in its place. As Incoming: the upload is given up. unavailable (store_unavailable).
   awaitable<Result<KeptFile>> complete_direct(std::string id, std::string user_id, std::string sha256);
   // Bytes that came inside a request.
   awaitable<Result<KeptFile>> import_bytes(std::string user_id, Purpose purpose, std::string name, std::string bytes);
@@ -110,7 +116,14 @@ class Uploads {
   awaitable<Result<KeptFile>> enter(Upload upload, Stored stored);
   Result<Upload> drafted(std::string user_id, Purpose purpose, std::string_view name, std::uint64_t length) const;
   awaitable<Result<void>> insert_open(Upload upload, bool direct);
-  awaitable<Result<Stored>> read_back(std::shared_ptr<Store> store, Upload upload, std::string sha256);
+  // uploads_direct.cpp
+  awaitable<Result<KeptFile>> take_from(DirectStore from, Upload upload, std::string sha256);
+  awaitable<Result<Stored>> read_back(DirectStore from, Upload upload, std::string sha256);
+  awaitable<std::vector<std::string>> clear_incoming(std::vector<std::string> ids);
+  static std::unexpected<Error> not_found();
+  // Whether the same bytes could be taken another time.
+  static bool may_pass(const Error& error);
+
   awaitable<Result<Stored>> ingest(std::string path, Purpose purpose);
   FileRow row_of(const std::string& user_id, std::string_view source, std::string_view name, const Stored& stored) const;
   awaitable<Result<KeptFile>> insert(FileRow row, Stored stored);

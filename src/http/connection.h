@@ -38,6 +38,7 @@ class Connection final : public Request, private BodyWriter, public LaneMember {
 
   // Request
   std::string_view method() const override { return head_request_ ? "GET" : head_.method(); }
+  bool is_head() const override { return head_request_; }
   std::string_view target() const override { return head_.target(); }
   std::string_view path() const override { return head_.path(); }
   std::string_view header(std::string_view name) const override { return head_.field(name); }

@@ -30,6 +30,7 @@ class Request {
  public:
   virtual ~Request() = default;
   virtual std::string_view method() const = 0;  // "GET"; HEAD is presented as GET
+  virtual bool is_head() const = 0;             // only the headers will be sent
   virtual std::string_view target() const = 0;  // as sent: path and query
   virtual std::string_view path() const = 0;    // percent-decoded, UTF-8, without dot segments
   virtual std::string_view header(std::string_view name) const = 0;  // case-insensitive; "" if absent

@@ -16,6 +16,7 @@ http::Router routes_of(cos::CosService& service) {
   for (std::string_view method : {"GET", "PUT", "POST", "DELETE"})
     router.add(method, "/{path:rest}",
                [&service](http::Request& request) { return service.answer(request); });
+  router.get("/_sandbox/stats", [&service](http::Request&) { return service.tell(); });
   return router;
 }
 
@@ -52,7 +53,10 @@ CosSandbox::CosSandbox(CosOptions options, const Clock& clock)
 CosSandbox::~CosSandbox() { stop(); }
 
 void CosSandbox::start() { impl_->server.start(); }
-void CosSandbox::stop() { impl_->server.stop(2s); }
+void CosSandbox::stop() {
+  impl_->service.stop();
+  impl_->server.stop(2s);
+}
 std::string CosSandbox::base_url() const {
   return fmt::format("http://{}:{}", impl_->service.options().host, impl_->server.port());
 }

@@ -1,14 +1,15 @@
 // A fake Tencent COS bucket over real HTTP: what the stores' tests run against, and a place to try settings
 // without an account (spec storage-cos §1-§5). Verifies every signature by code of its own. One bucket in one
-// region; any Host that is none of COS's is taken for the bucket's custom domain. Image processing is
-// accepted and ignored.
+// region; any Host that is none of COS's is taken for the bucket's custom domain. Pictures are processed on reading
+// (cos_image.h). Without a key, GET /_sandbox/stats tells what was asked: {"requests": {"put": 2, "part": 7},
+// "images": ["imageMogr2/…"]}.
 //
 // Bytes lie in `folder` while this object lives; what is kept is forgotten with it.
 //
-// Faults are written "operation-what[;times=N]". Operations: put get head delete list initiate part parts
-// uploads complete abort, or any. What: a code of COS ("SlowDown", answered with its status), "200-<code>"
-// (an Error under 200), "lost" (done, then the connection is reset), "reset" (not done), "truncated" (half of
-// the body), "damaged" (other bytes are kept than came).
+// Faults are written "operation-what[;after=N][;times=N]": the first N requests of the kind are spared, N are hit.
+// Operations: put get image head delete list initiate part parts uploads complete abort, or any. What: a code of COS ("SlowDown", answered with its status), "200-<code>"
+// (an Error under 200), "lost" (done, then the connection is reset), "reset" (not done), "hang" (not done, and
+// no answer for five minutes), "truncated" (half of the body), "damaged" (other bytes are kept than came).
 //
 // Threads: `start` runs the server's own; every function may be called from any other.
 #pragma once

@@ -26,9 +26,7 @@ struct Keys {
 struct Verdict {
   std::string code;  // "" = accepted; else COS's word
   std::string message;
-  std::string method;  // the method that was signed: tells HEAD from GET, which the server library joins
 };
-// `method` as the server library gives it.
 Verdict check(const Keys& keys, std::string_view method, const Target& target, const HeaderList& headers,
               Millis now);
 

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "base/crypto.h"
+#include "sandbox/cos_image.h"
 
 namespace fluxgate::sandbox::cos {
 namespace {
@@ -24,6 +25,7 @@ constexpr Kind kObjectKinds[] = {
     {"post", "uploads", "initiate", "InitiateMultipartUpload"},
     {"post", "uploadId", "complete", "CompleteMultipartUpload"},
     {"get", "uploadId", "parts", "ListParts"},
+    {"get", "imageMogr2", "image", "GetObject"},
     {"delete", "uploadId", "abort", "AbortMultipartUpload"},
     {"put", "", "put", "PutObject"},
     {"get", "", "get", "GetObject"},
@@ -35,7 +37,7 @@ constexpr Kind kBucketKinds[] = {
     {"get", "", "list", "GetBucket"},
     {"head", "", "bucket", "HeadBucket"},
 };
-constexpr std::string_view kOtherFaults[] = {"lost", "reset", "truncated", "damaged"};
+constexpr std::string_view kOtherFaults[] = {"lost", "reset", "hang", "truncated", "damaged"};
 
 struct Code {
   std::string_view word;
@@ -53,6 +55,8 @@ constexpr Code kCodes[] = {
     {"InvalidRange", 416},
     {"PreconditionFailed", 412},
     {"BadDigest", 400},
+    {"ImageTooLarge", 400},
+    {"InvalidImageFormat", 400},
     {"IncompleteBody", 400},
     {"InvalidArgument", 400},
     {"InvalidPart", 400},
@@ -114,12 +118,22 @@ HeaderList kept_headers(const http::Request& request) {
   return kept;
 }
 
+// The way a picture is to be processed: a parameter without a value, whose name is all of it.
+std::string processing_of(const Target& target) {
+  const auto found = std::ranges::find_if(target.query, [](const auto& parameter) { return parameter.first.starts_with("imageMogr2/"); });
+  return found == target.query.end() ? std::string() : found->first;
+}
+
+bool has(const Target& target, std::string_view parameter) {
+  return parameter.empty() || (parameter == "imageMogr2" ? !processing_of(target).empty() : target.find(parameter).has_value());
+}
+
 std::optional<Operation> operation_of(std::string_view method, const Target& target) {
   const std::string key = target.path.substr(std::min<std::size_t>(1, target.path.size()));
   const std::span<const Kind> kinds =
       key.empty() ? std::span<const Kind>(kBucketKinds) : std::span<const Kind>(kObjectKinds);
   for (const Kind& kind : kinds)
-    if (kind.method == method && (kind.parameter.empty() || target.find(kind.parameter)))
+    if (kind.method == method && has(target, kind.parameter))
       return Operation{kind.name, kind.action, key};
   return std::nullopt;
 }
@@ -155,14 +169,15 @@ CosService::CosService(CosOptions options, const Clock& clock)
 
 void CosService::add_fault(std::string_view text) {
   Fault fault;
-  const std::size_t dash = std::min(text.find('-'), text.size()),
-                    options = std::min(text.find(";times="), text.size());
+  const std::size_t dash = std::min(text.find('-'), text.size()), options = std::min(text.find(';'), text.size());
   fault.operation = text.substr(0, dash);
   fault.what = dash < options ? text.substr(dash + 1, options - dash - 1) : std::string_view();
-  if (options < text.size()) {
-    const std::string_view times = text.substr(options + 7);
-    std::from_chars(times.data(), times.data() + times.size(), fault.times);
-  }
+  const auto number = [&](std::string_view name, int& into) {
+    const std::size_t at = text.find(name);
+    if (at != text.npos) std::from_chars(text.data() + at + name.size(), text.data() + text.size(), into);
+  };
+  number(";times=", fault.times);
+  number(";after=", fault.after);
   const auto named = [&](const Kind& kind) { return kind.name == fault.operation; };
   const bool known_operation = fault.operation == "any" || std::ranges::any_of(kObjectKinds, named) ||
                                std::ranges::any_of(kBucketKinds, named);
@@ -188,6 +203,10 @@ std::string CosService::due_fault(std::string_view operation) {
   const std::scoped_lock lock(mutex_);
   for (Fault& fault : faults_) {
     if ((fault.operation != operation && fault.operation != "any") || fault.times == 0) continue;
+    if (fault.after > 0) {
+      --fault.after;
+      continue;
+    }
     if (fault.times > 0) --fault.times;
     return fault.what;
   }
@@ -220,21 +239,21 @@ http::Response CosService::refuse(std::string_view code, std::string_view messag
 awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
   const Target target = parse_target(request.target());
   const std::string host(request.header("host"));
-  const Verdict verdict = check({options_.secret_id, options_.secret_key, options_.token}, request.method(),
-                                target, request.header_list(), clock_.now_ms());
-  std::string method(verdict.method);
-  if (method.empty())
-    for (const char c : request.method())
-      method += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::string method(request.is_head() ? "HEAD" : request.method());
+  const Verdict verdict = check({options_.secret_id, options_.secret_key, options_.token}, method, target,
+                                request.header_list(), clock_.now_ms());
+  std::ranges::transform(method, method.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto operation = operation_of(method, target);
   const std::string_view name = operation ? operation->name : std::string_view("unknown");
   {
     const std::scoped_lock lock(mutex_);
     log_.emplace_back(fmt::format("{} {}", name, operation ? operation->key : ""), host);
+    if (name == "image") images_.push_back(processing_of(target));
   }
   const std::string fault = due_fault(name);
   Result<http::Response> response;
-  if (fault == "reset") {
+  if (fault == "hang") co_await hang();
+  if (fault == "reset" || fault == "hang") {
     response->abort_connection = true;
     co_return response;
   }
@@ -273,6 +292,8 @@ awaitable<Result<http::Response>> CosService::perform(http::Request& request, co
     response = co_await put_part(request, target, fault == "damaged");
   } else if (name == "complete") {
     if (!fault.starts_with("200-")) response = co_await complete(request, target);
+  } else if (name == "image") {
+    response = image(operation, target);
   } else if (name == "get" || name == "head") {
     response = get(request, operation, target, fault == "truncated");
   } else if (name == "delete") {
@@ -355,6 +376,40 @@ awaitable<Result<http::Response>> CosService::complete(http::Request& request, c
   co_return document("CompleteMultipartUploadResult",
                      element("Bucket", options_.bucket) + element("Key", target.path.substr(1)) +
                          element("ETag", "\"" + (object ? object->etag : "") + "\""));
+}
+
+awaitable<void> CosService::hang() const {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+  while (!stopping_ && std::chrono::steady_clock::now() < end) {
+    timer.expires_after(std::chrono::milliseconds(50));
+    boost::system::error_code ignored;
+    co_await timer.async_wait(boost::asio::redirect_error(use_awaitable, ignored));
+  }
+}
+
+awaitable<Result<http::Response>> CosService::tell() {
+  boost::json::object requests;
+  boost::json::array images;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [request, host] : log_) {
+      auto& count = requests[request.substr(0, request.find(' '))];
+      count = count.is_int64() ? count.as_int64() + 1 : 1;
+    }
+    images = boost::json::array(images_.begin(), images_.end());
+  }
+  co_return http::Response::json({{"requests", std::move(requests)}, {"images", std::move(images)}});
+}
+
+http::Response CosService::image(const Operation& operation, const Target& target) const {
+  const auto object = shelf_.find(operation.key);
+  if (!object) return refuse("NoSuchKey", "The specified key does not exist.", target.path);
+  auto made = process_image(object->blob.path, processing_of(target));
+  if (!made) return refuse(made.error().code(), "The picture cannot be processed so.", target.path);
+  http::Response response = http::Response::text(std::move(made->bytes), target.find("response-content-type").value_or(made->content_type));
+  if (const auto disposition = target.find("response-content-disposition")) response.headers.emplace_back("content-disposition", *disposition);
+  return response;
 }
 
 http::Response CosService::get(const http::Request& request, const Operation& operation, const Target& target,

@@ -1,6 +1,7 @@
 // What the fake COS bucket does with a request: who asks, what for, what may go wrong, the answer.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 
 #include "http/server.h"
@@ -21,6 +22,9 @@ class CosService {
   CosService(CosOptions options, const Clock& clock);  // throws std::invalid_argument for an unknown fault
 
   awaitable<Result<http::Response>> answer(http::Request& request);
+  awaitable<Result<http::Response>> tell();  // what was asked so far
+  // Those that hang give up.
+  void stop() { stopping_ = true; }
 
   void add_fault(std::string_view text);
   void deny(std::vector<std::string> actions);
@@ -32,6 +36,7 @@ class CosService {
   struct Fault {
     std::string operation, what;
     int times = -1;  // -1 = always
+    int after = 0;   // so many are spared first
   };
 
   http::Response refuse(std::string_view code, std::string_view message, std::string_view resource) const;
@@ -45,6 +50,8 @@ class CosService {
   awaitable<Result<http::Response>> put(http::Request& request, std::string key, bool damaged);
   awaitable<Result<http::Response>> put_part(http::Request& request, const Target& target, bool damaged);
   awaitable<Result<http::Response>> complete(http::Request& request, const Target& target);
+  awaitable<void> hang() const;
+  http::Response image(const Operation& operation, const Target& target) const;
   http::Response get(const http::Request& request, const Operation& operation, const Target& target,
                      bool truncated) const;
   http::Response list(const Target& target) const;
@@ -55,10 +62,12 @@ class CosService {
   const CosOptions options_;
   const Clock& clock_;
   Shelf shelf_;
+  std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Fault> faults_;
   std::vector<std::string> denied_;
   std::vector<std::pair<std::string, std::string>> log_;
+  std::vector<std::string> images_;  // how pictures were asked for
 };
 
 }  // namespace fluxgate::sandbox::cos

@@ -156,17 +156,6 @@ struct ImageOwner {
 };
 using ImagePtr = std::unique_ptr<VipsImage, ImageOwner>;
 
-// On first use, because a server at rest should be small.
-void start_painting() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    std::scoped_lock lock(library_start_mutex());
-    FLUX_ASSERT(VIPS_INIT("fluxgate") == 0);
-    vips_concurrency_set(1);  // one thread paints; more would only take turns
-    vips_cache_set_max(0);    // nothing is painted twice
-  });
-}
-
 Result<std::string> encode(Canvas& canvas, const std::string& format) {
   start_painting();
   auto& pixels = canvas.pixels();
@@ -194,6 +183,16 @@ Result<std::string> encode(Canvas& canvas, const std::string& format) {
 }
 
 }  // namespace
+
+void start_painting() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::scoped_lock lock(library_start_mutex());
+    FLUX_ASSERT(VIPS_INIT("fluxgate") == 0);
+    vips_concurrency_set(1);  // one thread paints; more would only take turns
+    vips_cache_set_max(0);    // nothing is painted twice
+  });
+}
 
 std::uint64_t PictureSpec::digest() const {
   return stable_digest(

@@ -24,6 +24,9 @@ struct PictureSpec {
   std::uint64_t digest() const;
 };
 
+// Prepares libvips. On first use, because a server at rest should be small.
+void start_painting();
+
 Result<std::string> paint_picture(const PictureSpec& spec);
 
 // "image/jpeg" for "jpeg", and the suffix of its file name: "jpg".

@@ -87,8 +87,10 @@ House::House(db::Dialect engine)
     read.get();
   }
   files->attach(*depot);
-  uploads = std::make_unique<files::Uploads>(files::UploadOptions{.directory = (folder_ / "files/uploads").string()}, *files, database,
-                                             clock, *client_, io_.get_executor());
+  files::UploadOptions uploading;
+  uploading.directory = folder_ / "files/uploads";
+  uploading.direct_store = [this] { return Result<files::DirectStore>({direct, "generated/"}); };
+  uploads = std::make_unique<files::Uploads>(uploading, *files, database, clock, *client_, io_.get_executor());
   api::Parts parts{*tasks, *batches, *files, database, hub, *catalogue, accounts, health_, *identity, clock, *engine_, *depot, sealer_};
   parts.uploads = uploads.get();
   api::add_routes(router_, std::move(parts));

@@ -17,6 +17,7 @@
 #include "faulty_database.h"
 #include "identity/console.h"
 #include "net/http_client.h"
+#include "support/memory_store.h"
 #include "tasks/service.h"
 #include "tasks/task_store.h"
 #include "tasks/waiting.h"
@@ -97,6 +98,7 @@ class House {
   std::unique_ptr<identity::Identity> identity;
   std::unique_ptr<tasks::Tasks> tasks;
   std::unique_ptr<tasks::Batches> batches;
+  std::shared_ptr<test::MemoryStore> direct = std::make_shared<test::MemoryStore>();  // of direct uploads
   std::unique_ptr<files::Uploads> uploads;
 
  private:

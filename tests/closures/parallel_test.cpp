@@ -510,6 +510,18 @@ TEST_P(SideBySide, AWholeUploadBecomesOneFile) {
   EXPECT_EQ(yes([&](int) { return house.run(house.uploads->remove(upload->id, ann.id)).has_value(); }), 1);
 }
 
+TEST_P(SideBySide, ADirectUploadBecomesOneFile) {
+  const Person ann = house.sign_up("ann@example.org");
+  const std::string sound = a_sound();
+  const auto direct = house.run(house.uploads->begin_direct(ann.id, files::Purpose::audio_upload, "a.mp3", sound.size(), "audio/mpeg"));
+  ASSERT_TRUE(direct);
+  house.direct->put_by_client(direct->request, sound);
+  EXPECT_EQ(yes([&](int) { return house.run(house.uploads->complete_direct(direct->upload.id, ann.id, "")).has_value(); }), 64);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files"), 1);
+  EXPECT_TRUE(house.direct->is_empty());
+  EXPECT_EQ(yes([&](int) { return house.run(house.uploads->remove(direct->upload.id, ann.id)).has_value(); }), 1);
+}
+
 // A tenth of all statements fail: whoever hears so has changed nothing, whoever hears of success has.
 TEST_P(SideBySide, FailuresAmongTheOthersAreTheirOwn) {
   const Person ann = house.sign_up("ann@example.org");

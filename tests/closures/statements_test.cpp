@@ -287,6 +287,40 @@ TEST_P(Statements, OfUploads) {
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload"), 0);
 }
 
+TEST_P(Statements, OfDirectUploads) {
+  const Person ann = house.sign_up("ann@example.org");
+  const std::string sound = a_sound();
+  const auto begin = [&] { return house.uploads->begin_direct(ann.id, files::Purpose::audio_upload, "a.mp3", sound.size(), "audio/mpeg"); };
+  std::optional<files::DirectUpload> direct;
+  work_fails("begun", [&]() -> awaitable<void> {
+    auto begun = co_await begin();
+    EXPECT_TRUE(begun);
+    direct = std::move(*begun);
+  });
+  house.direct->put_by_client(direct->request, sound);
+  work_fails("completed", [&]() -> awaitable<void> {
+    auto kept = co_await house.uploads->complete_direct(direct->upload.id, ann.id, "");
+    EXPECT_TRUE(kept);
+  });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files WHERE id = $1", {direct->upload.id}), 1);
+  const auto wrong = house.run(begin());
+  house.direct->put_by_client(wrong->request, std::string(sound.size(), 'x'));
+  work_fails("given up for what it is", [&]() -> awaitable<void> {
+    auto kept = co_await house.uploads->complete_direct(wrong->upload.id, ann.id, "");
+    EXPECT_FALSE(kept);
+  });
+  const auto unwanted = house.run(begin());
+  work_fails("given up", [&]() -> awaitable<void> {
+    auto removed = co_await house.uploads->remove(unwanted->upload.id, ann.id);
+    EXPECT_TRUE(removed || removed.error().code() == "upload_not_found");
+  });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload WHERE stored = 2"), 2);
+  house.clock.advance(2ll * 24 * 3600 * 1000);
+  work_fails("forgotten", [&]() -> awaitable<void> { co_await house.uploads->forget_expired(); });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload"), 0);
+  EXPECT_TRUE(house.direct->is_empty());
+}
+
 TEST_P(Statements, OfStoredFiles) {
   using files::objects::Object;
   const auto key = [](char digit) { return fmt::format("{0}{0}/{0}{0}/{1}.png", digit, std::string(64, digit)); };

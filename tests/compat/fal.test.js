@@ -2,11 +2,12 @@
 // FLUXGATE names the program.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createFalClient } from '@fal-ai/client';
+import { written } from './server.js';
 
 let folder, upstream, fal;
 
@@ -30,14 +31,6 @@ after(async () => {
   upstream.kill();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function written(file) {
-  for (;;) {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    if (text.endsWith('\n')) return text.trim();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 test('subscribe waits for the pictures', async () => {
   const states = [];

@@ -1,13 +1,9 @@
 // Files in a store that is another process: the sandbox's COS bucket, which comes and goes.
 #include <fstream>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "suite.h"
+#include "store_house.h"
 
 namespace fluxgate::integration {
 namespace {
@@ -15,98 +11,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kFiles = "/api/v1/storage/files/generated";
-const ServerProcess::Environment kPeople{{"DEFAULT_USER_ROLE", "user"}, {"CREDIT_DEFAULT_CREDIT", "1000"}};
-const std::vector<std::string> kServer{"--sandbox", "--sandbox-tiny", "--sandbox-latency", "0"};
-
-std::string free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  ::bind(socket, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(socket);
-  return std::to_string(ntohs(address.sin_port));
-}
-
-// A bucket on one address, whose process can end and come again (empty then).
-class Bucket {
- public:
-  explicit Bucket(std::vector<std::string> faults = {}) { start(std::move(faults)); }
-  void start(std::vector<std::string> faults = {}) {
-    std::vector<std::string> words{"--cos-port", port_};
-    for (std::string& fault : faults) words.insert(words.end(), {"--cos-fault", std::move(fault)});
-    process_ = std::make_unique<SandboxProcess>(words);
-  }
-  void end() { process_.reset(); }
-  std::string endpoint() const { return "http://127.0.0.1:" + port_; }
-
- private:
-  const std::string port_ = free_port();
-  std::unique_ptr<SandboxProcess> process_;
-};
-
-// A server of its own with an admin, whose files go to `bucket`.
-class House {
- public:
-  explicit House(std::vector<std::string> arguments = kServer) : server(folder.path(), std::move(arguments), kPeople) {
-    server.start();
-    const json::value made = client().post("/api/v1/auths/signup", "", {{"name", "Ann"}, {"email", "ann@example.org"}, {"password", kPassword}}).json();
-    ann = {std::string(made.at("id").as_string()), "ann@example.org", std::string(made.at("token").as_string())};
-  }
-  Client client() const { return Client(server.base_url(), &contract()); }
-  Answer store_in(const Bucket& bucket, json::object change = {}) {
-    json::object form{{"provider", "tencent-cos"}, {"enabled", true}, {"secret_id", "AKIDsandbox"}, {"secret_key", "sandboxSecretKey"},
-                      {"region", "ap-guangzhou"}, {"bucket", "studio-1250000000"}, {"endpoint", bucket.endpoint()}};
-    for (auto& [name, value] : change) form[name] = value;
-    return client().post("/api/v1/storage/config", ann.token, form);
-  }
-  // The link of a result.
-  std::string made(const std::string& prompt) {
-    const json::object task = ended(client(), ann, submitted(prompt));
-    EXPECT_EQ(task.at("status"), "SUCCESS") << json::serialize(task);
-    return std::string(task.at("image_url").as_string());
-  }
-  std::string submitted(const std::string& prompt) {
-    const Answer answer = client().post("/api/v1/flux/text-to-image", ann.token, text_body(prompt));
-    EXPECT_EQ(answer.status, 200) << answer.body;
-    return std::string(answer.json().at("id").as_string());
-  }
-  std::int64_t waiting() {
-    return client().get("/api/v1/storage/stats", ann.token).json().at("stats").at("summary").at("pending_files").to_number<std::int64_t>();
-  }
-  bool has_alert(const std::string& kind) {
-    const json::value open = client().get("/api/v1/admin/alerts", ann.token).json();
-    for (const auto& alert : open.at("data").as_array())
-      if (alert.at("kind") == json::value(kind)) return true;
-    return false;
-  }
-  Finished run(std::vector<std::string> words) {
-    words.insert(words.end(), {"--data-dir", folder.path().string(), "--log-level", "error"});
-    return run_program(words);
-  }
-  int files_here() const {
-    int count = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path() / "files"))
-      count += entry.is_regular_file() && entry.path().extension() != "" && entry.path().string().find("/thumbs/") == std::string::npos;
-    return count;
-  }
-
-  TempFolder folder;
-  ServerProcess server;
-  Person ann;
-};
-
-// Follows our link to the store's.
-Answer followed(const House& house, const std::string& link) {
-  const Answer first = house.client().get(link);
-  if (first.status != 302) return first;
-  const std::string there = first.header("location");
-  const auto path = there.find('/', there.find("://") + 3);
-  return Client(there.substr(0, path), nullptr).get(there.substr(path));
-}
-
 TEST(RemoteStorage, TakesWhatWasMadeAndServesIt) {
   Bucket bucket;
   House house;
@@ -124,6 +28,9 @@ TEST(RemoteStorage, TakesWhatWasMadeAndServesIt) {
   EXPECT_TRUE(there.header("content-type").starts_with("image/")) << there.header("content-type");
   if (here.status == 200) EXPECT_EQ(there.body, here.body);
   EXPECT_EQ(house.files_here(), 0) << "the copy here is gone";
+  const Answer headed = house.client().send({.method = "HEAD", .path = link});
+  EXPECT_EQ(headed.status, 302);
+  EXPECT_EQ(fetched(headed.header("location"), "HEAD").status, 200) << "signed for HEAD";
   EXPECT_EQ(house.client().get(link + "&w=320").status, 200) << "previews are made from the store's";
 
   // The same way, but through this server.
@@ -149,6 +56,37 @@ TEST(RemoteStorage, TakesWhatWasMadeAndServesIt) {
   const auto path = store_link.find('/', store_link.find("://") + 3);
   EXPECT_TRUE(eventually([&] { return Client(store_link.substr(0, path), nullptr).get(store_link.substr(path)).status == 404; }));
   EXPECT_EQ(house.run({"db", "verify"}).exit_code, 0);
+}
+
+TEST(RemoteStorage, MakesPreviewsWhereItIsToldTo) {
+  Bucket bucket;
+  House house;
+  ASSERT_EQ(house.store_in(bucket, {{"image_processing", true}}).status, 200);
+  EXPECT_EQ(house.client().get("/api/v1/storage/config", house.ann.token).json().at("image_processing"), json::value(true));
+  const Answer kept = house.client().send({.method = "POST", .path = "/api/v1/flux/upload-image", .token = house.ann.token,
+                                           .parts = {{"file", "a.png", png(900, 600), "image/png"}}});
+  ASSERT_EQ(kept.status, 200) << kept.body;
+  const std::string link(kept.json().at("url").as_string());
+  ASSERT_TRUE(eventually([&] { return house.waiting() == 0; })) << house.server.log();
+  const Answer preview = house.client().get(link + "&w=320");
+  ASSERT_EQ(preview.status, 302) << preview.body;
+  EXPECT_EQ(preview.header("vary"), "Accept");
+  const Answer made = fetched(preview.header("location"));
+  EXPECT_EQ(made.status, 200) << made.body;
+  EXPECT_EQ(made.header("content-type"), "image/webp");
+  EXPECT_TRUE(made.body.starts_with("RIFF"));
+  EXPECT_EQ(fetched(house.client().get(link + "&w=1280&f=avif").header("location")).header("content-type"), "image/avif");
+  EXPECT_EQ(bucket.stats().at("images"), (json::array{"imageMogr2/thumbnail/320x320>/strip/format/webp/quality/80",
+                                                      "imageMogr2/thumbnail/1280x1280>/strip/format/avif/quality/60"}));
+  EXPECT_EQ(bucket.count("get"), 0) << "nothing was fetched for it";
+  EXPECT_EQ(fetched(house.client().get(link).header("location")).header("content-type"), "image/png") << "the picture itself";
+
+  // Without the setting, and through this server, they are made here.
+  ASSERT_EQ(house.store_in(bucket, {{"image_processing", true}, {"delivery", "proxy"}}).status, 200);
+  EXPECT_EQ(house.client().get(link + "&w=320").header("content-type"), "image/webp");
+  ASSERT_EQ(house.store_in(bucket, {{"image_processing", false}, {"delivery", "redirect"}}).status, 200);
+  EXPECT_EQ(house.client().get(link + "&w=320").status, 200);
+  EXPECT_EQ(bucket.count("image"), 2);
 }
 
 TEST(RemoteStorage, ThatIsDownHoldsUpNobody) {
@@ -252,6 +190,8 @@ TEST(RemoteStorage, GarbageIsShownAndThenRemoved) {
   const Finished shown = collect({"--older-than", "0"});
   EXPECT_EQ(shown.exit_code, 0);
   EXPECT_NE(shown.output.find("without a row: 1"), std::string::npos) << shown.output;
+  EXPECT_EQ(collect({"--older-than", "0", "--dry-run"}).output, shown.output) << "which is what it does anyway";
+  EXPECT_NE(collect({"--dry-run", "--yes"}).exit_code, 0);
   EXPECT_TRUE(std::filesystem::exists(stray)) << "only shown";
   EXPECT_EQ(collect({"--older-than", "0", "--yes"}).exit_code, 0);
   EXPECT_FALSE(std::filesystem::exists(stray));
@@ -262,7 +202,7 @@ TEST(RemoteStorage, GarbageIsShownAndThenRemoved) {
       std::ofstream(entry.path(), std::ios::app) << "damaged";
   const Finished damaged = house.run({"files", "verify", "--quick"});
   EXPECT_EQ(damaged.exit_code, 1);
-  EXPECT_NE(damaged.output.find("1 findings"), std::string::npos) << damaged.output;
+  EXPECT_NE(damaged.output.find(": 1 finding\n"), std::string::npos) << damaged.output;
 }
 
 }  // namespace

@@ -28,6 +28,20 @@ std::string metadata(const std::string& name, const std::string& kind) {
   return "filename " + crypto::base64(name) + ",kind " + crypto::base64(kind);
 }
 
+// An upload as another request, or another node on the same folder, would hold it.
+class Held {
+ public:
+  explicit Held(const std::string& path)
+      : file_(::open((data_folder() / "files/uploads" / path.substr(path.rfind('/') + 1)).c_str(), O_RDWR | O_CLOEXEC)) {
+    EXPECT_EQ(::flock(file_, LOCK_EX | LOCK_NB), 0);
+  }
+  ~Held() { ::close(file_); }
+  Held(const Held&) = delete;
+
+ private:
+  const int file_;
+};
+
 class Tus : public testing::Test {
  protected:
   Answer speak(Call call) const {
@@ -145,13 +159,10 @@ TEST_F(Tus, RefusesByContentAndForgets) {
 
 TEST_F(Tus, LetsOneRequestWriteAtATime) {
   const std::string path = created(picture_.size());
-  const std::string file = data_folder() / "files/uploads" / path.substr(path.rfind('/') + 1);
-  // As another request, or another node on the same folder, would.
-  const int other = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
-  ASSERT_GE(other, 0);
-  ASSERT_EQ(::flock(other, LOCK_EX | LOCK_NB), 0);
-  EXPECT_EQ(patch(path, 0, picture_).status, 423);
-  ::close(other);
+  {
+    const Held held(path);
+    EXPECT_EQ(patch(path, 0, picture_).status, 423);
+  }
   EXPECT_EQ(patch(path, 0, picture_).status, 204);
 }
 
@@ -172,11 +183,30 @@ TEST_F(Tus, WorksWhereOnlyGetAndPostPass) {
     return speak({.method = "POST", .path = target, .body = std::move(bytes),
                   .headers = {{"X-HTTP-Method-Override", method}, {"Upload-Offset", "0"}, {"Content-Type", kBodyType}}});
   };
+  EXPECT_EQ(post(path, "PATCH", picture_ + "x").status, 413);
   EXPECT_EQ(post(path, "PATCH", picture_).status, 204);
+  EXPECT_EQ(post(path, "PATCH", picture_).status, 409);
   EXPECT_EQ(post(path, "PUT", "").status, 400);
   EXPECT_EQ(api().send({.method = "POST", .path = path, .token = token_, .headers = {{"X-HTTP-Method-Override", "DELETE"}}}).status, 412);
   EXPECT_EQ(post(path, "DELETE", "").status, 204);
   EXPECT_EQ(post(path, "DELETE", "").status, 404);
+}
+
+TEST_F(Tus, RefusesTheSameByPost) {
+  const auto post = [&](const std::string& path, std::string bytes, HeaderList more = {}) {
+    Call call{.method = "POST", .path = path, .body = std::move(bytes), .headers = std::move(more)};
+    call.headers.insert(call.headers.end(), {{"X-HTTP-Method-Override", "PATCH"}, {"Upload-Offset", "0"}, {"Content-Type", kBodyType}});
+    return speak(std::move(call)).status;
+  };
+  const std::string path = created(picture_.size());
+  const std::string wrong = "sha256 " + crypto::base64(std::string(32, 'x'));
+  EXPECT_EQ(post(path, picture_, {{"Upload-Checksum", wrong}}), 460);
+  {
+    const Held held(path);
+    EXPECT_EQ(post(path, picture_), 423);
+  }
+  EXPECT_EQ(post(created(5'000'000), "<html>" + std::string(1000, 'x')), 415);
+  EXPECT_EQ(post(created(picture_.size() / 2, "image"), picture_.substr(0, picture_.size() / 2)), 422);
 }
 
 TEST_F(Tus, KeepsAHundredOpenPerUser) {

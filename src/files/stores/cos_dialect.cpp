@@ -66,13 +66,14 @@ class CosDialect final : public Dialect {
     FLUX_TRY(end, link_end(settings_.credentials, at.now, options.lifetime_ms));
     Pairs params;
     if (!options.image_process.empty()) params.emplace_back(options.image_process, "");
-    if (settings_.links == Links::plain) return SignedRequest{"GET", url(links_, key, params), {}, end};
+    const std::string method = options.head ? "HEAD" : "GET";
+    if (settings_.links == Links::plain) return SignedRequest{method, url(links_, key, params), {}, end};
     if (!options.content_disposition.empty())
       params.emplace_back("response-content-disposition", options.content_disposition);
     if (!options.content_type.empty()) params.emplace_back("response-content-type", options.content_type);
     Pairs headers;
     if (settings_.links == Links::signed_) headers.emplace_back("host", links_.authority);
-    return presigned("GET", links_, key, params, headers, at.now, end);
+    return presigned(method, links_, key, params, headers, at.now, end);
   }
 
   Result<SignedRequest> presign_put(const std::string& key, std::string_view content_type,

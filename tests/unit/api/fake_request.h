@@ -17,6 +17,7 @@ class FakeRequest final : public http::Request {
   }
 
   std::string_view method() const override { return method_; }
+  bool is_head() const override { return false; }
   std::string_view target() const override { return path_; }
   std::string_view path() const override { return path_; }
   std::string_view header(std::string_view name) const override { return find(headers, name); }

@@ -1,9 +1,11 @@
 // Uploads in pieces and by link, on a real disk and a database in memory.
 #include "files/uploads.h"
 
+#include "../../support/memory_store.h"
 #include "../net/test_server.h"
 #include "base/crypto.h"
 #include "db/schema.h"
+#include "files/rules.h"
 #include "files_fixture.h"
 
 namespace fluxgate::files {
@@ -38,6 +40,12 @@ class UploadsTest : public FilesTest {
     if (!adding) return std::unexpected(adding.error());
     static_cast<void>((*adding)->write(bytes));
     return wait((*adding)->finish(complete));
+  }
+  void forget_expired() {
+    wait([](Uploads& uploads) -> awaitable<int> {
+      co_await uploads.forget_expired();
+      co_return 0;
+    }(*uploads_));
   }
   std::string code_of(const Result<Upload>& result) { return result ? "taken" : result.error().code(); }
   Result<Upload> found(const Upload& upload, const std::string& user = "ann") { return wait(uploads_->find(upload.id, user)); }
@@ -195,19 +203,13 @@ TEST_F(UploadsTest, AreTheirUsersAlone) {
 TEST_F(UploadsTest, EndWithTheirTimeButTheirFilesStay) {
   const Upload open = created(100), whole = created(picture_.size());
   ASSERT_TRUE(add(whole, 0, picture_));
-  const auto forget = [&] {
-    wait([](Uploads& uploads) -> awaitable<int> {
-      co_await uploads.forget_expired();
-      co_return 0;
-    }(*uploads_));
-  };
   clock_.now = open.expires_at - 1;
-  forget();
+  forget_expired();
   EXPECT_TRUE(found(open));
   clock_.now = open.expires_at;
   EXPECT_EQ(code_of(found(open)), "upload_not_found");
   EXPECT_TRUE(std::filesystem::exists(path_of(open)));
-  forget();
+  forget_expired();
   EXPECT_FALSE(std::filesystem::exists(path_of(open)));
   EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM fg_upload"); }), 0);
   EXPECT_TRUE(row_of(whole.id));
@@ -256,49 +258,10 @@ TEST_F(UploadsTest, ComeInsideARequest) {
 
 // ---- by way of the store ----
 
-// A store in memory: objects by key, and requests that anybody may "make" by calling put_by_client.
-class MemoryStore final : public Store {
- public:
-  std::map<std::string, std::string> objects;
-
-  void put_by_client(const SignedRequest& request, std::string bytes) { objects[request.url] = std::move(bytes); }
-  std::string_view kind() const override { return "memory"; }
-  std::string description() const override { return "memory"; }
-  awaitable<Result<ObjectFacts>> put(Put) override { co_return missing(); }
-  awaitable<Result<ObjectFacts>> get(std::string key, std::optional<Range>, Sink sink) override {
-    const auto found = objects.find(key);
-    if (found == objects.end()) co_return missing();
-    const std::string& bytes = found->second;
-    for (std::size_t at = 0; at < bytes.size(); at += 100)
-      if (!sink(std::string_view(bytes).substr(at, 100))) co_return fail(Errc::unavailable, "stopped", {"Stopped.", "已停止。"});
-    co_return ObjectFacts{.size = bytes.size()};
-  }
-  awaitable<Result<ObjectFacts>> head(std::string key) override {
-    const auto found = objects.find(key);
-    if (found == objects.end()) co_return missing();
-    co_return ObjectFacts{.size = found->second.size()};
-  }
-  awaitable<Result<void>> remove(std::string key) override {
-    objects.erase(key);
-    co_return Result<void>();
-  }
-  awaitable<Result<Listing>> list(std::string, std::string, int) override { co_return Listing(); }
-  awaitable<Result<int>> sweep_uploads(std::string, Millis) override { co_return 0; }
-  Result<SignedRequest> presigned_get(std::string_view, const LinkOptions&) const override { return missing(); }
-  Result<SignedRequest> presigned_put(std::string_view key, std::string_view type, std::uint64_t length, Millis) const override {
-    return SignedRequest{"PUT", std::string(key), {{"Content-Type", std::string(type)}, {"Content-Length", std::to_string(length)}}, 1};
-  }
-  std::string local_path(std::string_view) const override { return ""; }
-  awaitable<ConnectionReport> test() override { co_return ConnectionReport(); }
-
- private:
-  static std::unexpected<Error> missing() { return fail(Errc::not_found, "object_missing", {"No such object.", "对象不存在。"}); }
-};
-
 class DirectUploads : public UploadsTest {
  protected:
   DirectUploads() {
-    options_of_uploads_.store = [this] { return store_; };
+    options_of_uploads_.direct_store = [this]() -> Result<DirectStore> { return DirectStore{store_, "generated/"}; };
     start();
   }
   DirectUpload begun(std::uint64_t length) {
@@ -310,7 +273,7 @@ class DirectUploads : public UploadsTest {
     const auto kept = wait(uploads_->complete_direct(direct.upload.id, "ann", sha256));
     return kept ? "taken" : kept.error().code();
   }
-  std::shared_ptr<MemoryStore> store_ = std::make_shared<MemoryStore>();
+  std::shared_ptr<test::MemoryStore> store_ = std::make_shared<test::MemoryStore>();
 };
 
 TEST_F(UploadsTest, GoStraightToNoLocalDisk) {
@@ -319,37 +282,99 @@ TEST_F(UploadsTest, GoStraightToNoLocalDisk) {
 
 TEST_F(DirectUploads, BecomeAFileOnceTheirBytesAreThere) {
   const DirectUpload direct = begun(picture_.size());
+  EXPECT_EQ(direct.request.url, "generated/incoming/" + direct.upload.id);
   EXPECT_EQ(direct.request.headers[1].second, std::to_string(picture_.size()));
   EXPECT_EQ(complete(direct), "upload_incomplete");
-  store_->put_by_client(direct.request, picture_ + "x");
-  EXPECT_EQ(complete(direct), "upload_incomplete") << "not the announced length";
+  const auto seen = wait(uploads_->find(direct.upload.id, "ann"));
+  EXPECT_TRUE(seen && seen->direct && !seen->file);
+  EXPECT_EQ(code_of(add(direct.upload, 0, picture_)), "upload_not_found") << "its bytes do not come here";
   store_->put_by_client(direct.request, picture_);
-  EXPECT_EQ(complete(direct, std::string(64, '0')), "checksum_mismatch");
   EXPECT_EQ(complete(direct, crypto::sha256_hex(picture_)), "taken");
   EXPECT_EQ(complete(direct), "taken") << "told again to who asks again";
   EXPECT_EQ(row_of(direct.upload.id)->filename, "photo.png");
-  EXPECT_TRUE(store_->objects.empty());
+  EXPECT_TRUE(store_->is_empty());
   EXPECT_EQ(wait(uploads_->complete_direct(direct.upload.id, "bob", "")).error().code(), "upload_not_found");
+  const Upload other = created(picture_.size());
+  EXPECT_EQ(wait(uploads_->complete_direct(other.id, "ann", "")).error().code(), "upload_not_found") << "its bytes come here";
+}
+
+TEST_F(DirectUploads, OfAnotherLengthOrHashAreRemovedAndMayComeAgain) {
+  const DirectUpload direct = begun(picture_.size());
+  for (const std::string& wrong : {picture_ + "x", picture_.substr(1)}) {
+    store_->put_by_client(direct.request, wrong);
+    EXPECT_EQ(complete(direct), "wrong_length");
+    EXPECT_TRUE(store_->is_empty());
+  }
+  store_->put_by_client(direct.request, picture_);
+  EXPECT_EQ(complete(direct, std::string(64, '0')), "wrong_sha256");
+  EXPECT_TRUE(store_->is_empty());
+  store_->put_by_client(direct.request, picture_);
+  EXPECT_EQ(complete(direct, crypto::sha256_hex(picture_)), "taken");
 }
 
 TEST_F(DirectUploads, AreJudgedAsEveryUpload) {
   const DirectUpload direct = begun(500);
   store_->put_by_client(direct.request, "<html>" + std::string(494, ' '));
   EXPECT_EQ(complete(direct), "unsupported_image");
-  EXPECT_TRUE(store_->objects.empty());
+  EXPECT_TRUE(store_->is_empty());
   EXPECT_EQ(complete(direct), "upload_not_found");
-  EXPECT_EQ(wait(uploads_->begin_direct("ann", Purpose::upload, "", options_.upload_limit + 1, "image/png")).error().code(), "file_too_large");
+  const auto begin = [&](std::uint64_t length) { return wait(uploads_->begin_direct("ann", Purpose::upload, "", length, "image/png")); };
+  EXPECT_TRUE(begin(options_.upload_limit));
+  EXPECT_EQ(begin(options_.upload_limit + 1).error().code(), "file_too_large");
 }
 
-TEST_F(DirectUploads, LeaveNothingInTheStoreWhenTheirTimeIsOver) {
+TEST_F(DirectUploads, AreToldBeforehandThatThereIsNoRoom) {
+  Rules rules;
+  rules.user_bytes = 1'000;
+  database_->write_now([&](db::Tx& tx) { save_rules(tx, rules, clock_.now); });
+  const auto begin = [&](std::uint64_t length) { return wait(uploads_->begin_direct("ann", Purpose::upload, "", length, "image/png")); };
+  EXPECT_TRUE(begin(1'000));
+  EXPECT_EQ(begin(1'001).error().code(), "storage_quota");
+  EXPECT_EQ(wait(uploads_->create("ann", Purpose::upload, "", 1'001)).error().code(), "storage_quota");
+}
+
+TEST_F(DirectUploads, ThatNoLongerFitWaitForRoom) {
   const DirectUpload direct = begun(picture_.size());
   store_->put_by_client(direct.request, picture_);
-  clock_.now = direct.upload.expires_at;
-  wait([](Uploads& uploads) -> awaitable<int> {
-    co_await uploads.forget_expired();
-    co_return 0;
-  }(*uploads_));
-  EXPECT_TRUE(store_->objects.empty());
+  Rules rules;
+  rules.user_bytes = 10;
+  database_->write_now([&](db::Tx& tx) { save_rules(tx, rules, clock_.now); });
+  EXPECT_EQ(complete(direct), "storage_quota");
+  EXPECT_FALSE(store_->is_empty());
+  rules = database_->read_now([](db::Tx& tx) { return load_rules(tx); });
+  rules.user_bytes = 0;
+  database_->write_now([&](db::Tx& tx) { EXPECT_TRUE(save_rules(tx, rules, clock_.now)); });
+  EXPECT_EQ(complete(direct), "taken");
+}
+
+TEST_F(DirectUploads, CanBeGivenUp) {
+  const DirectUpload direct = begun(picture_.size());
+  store_->put_by_client(direct.request, picture_);
+  EXPECT_EQ(wait(uploads_->remove(direct.upload.id, "bob")).error().code(), "upload_not_found");
+  EXPECT_TRUE(wait(uploads_->remove(direct.upload.id, "ann")));
+  EXPECT_TRUE(store_->is_empty());
+  EXPECT_EQ(complete(direct), "upload_not_found");
+  EXPECT_EQ(wait(uploads_->remove(direct.upload.id, "ann")).error().code(), "upload_not_found");
+}
+
+// Whatever the client did with its link after the upload had ended.
+TEST_F(DirectUploads, LeaveNothingInTheStoreWhenTheirTimeIsOver) {
+  const DirectUpload never = begun(picture_.size()), done = begun(picture_.size()), refused = begun(500), given_up = begun(500);
+  store_->put_by_client(done.request, picture_);
+  EXPECT_EQ(complete(done), "taken");
+  store_->put_by_client(refused.request, std::string(500, 'x'));
+  EXPECT_EQ(complete(refused), "unsupported_image");
+  EXPECT_TRUE(wait(uploads_->remove(given_up.upload.id, "ann")));
+  for (const DirectUpload* upload : {&never, &done, &refused, &given_up}) store_->put_by_client(upload->request, picture_);
+  clock_.now = never.upload.expires_at + 1'000;
+  store_->away = true;
+  forget_expired();
+  EXPECT_EQ(store_->size(), 4u) << "the store is away: later";
+  store_->away = false;
+  forget_expired();
+  EXPECT_TRUE(store_->is_empty());
+  EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM fg_upload"); }), 0);
+  EXPECT_TRUE(row_of(done.upload.id)) << "the file stays";
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // The COS store against the sandbox's bucket: objects, parts, failures, links.
+#include "../pictures.h"
+#include "files/mogr.h"
 #include "store_fixture.h"
 
 namespace fluxgate::files {
@@ -257,7 +259,6 @@ TEST_F(CosTest, GivesLinksThatHoldAndCannotBeAltered) {
   ASSERT_TRUE(put(*store, "猫 1.png", "picture"));
   LinkOptions options;
   options.content_disposition = "attachment; filename*=UTF-8''%E7%8C%AB.png";
-  options.image_process = "imageMogr2/thumbnail/64x64>";
   auto link = store->presigned_get("猫 1.png", options);
   ASSERT_TRUE(link);
   const auto reply = fetch(*link);
@@ -269,6 +270,43 @@ TEST_F(CosTest, GivesLinksThatHoldAndCannotBeAltered) {
   EXPECT_EQ(fetch(altered)->status, 403);
   clock_.shift(-7'200'000);  // made two hours ago, for one hour
   EXPECT_EQ(fetch(*store->presigned_get("猫 1.png", options))->status, 403);
+}
+
+TEST_F(CosTest, LinksAreForOneMethod) {
+  start();
+  const auto store = open();
+  ASSERT_TRUE(put(*store, "a.png", "picture"));
+  const auto asked = [&](SignedRequest link, const std::string& method) {
+    link.method = method;
+    return fetch(link)->status;
+  };
+  const auto get = store->presigned_get("a.png", {}), head = store->presigned_get("a.png", {.head = true});
+  EXPECT_EQ(head->method, "HEAD");
+  EXPECT_EQ(asked(*head, "HEAD"), 200);
+  EXPECT_EQ(asked(*head, "GET"), 403);
+  EXPECT_EQ(asked(*get, "HEAD"), 403);
+  EXPECT_EQ(asked(*get, "GET"), 200);
+}
+
+TEST_F(CosTest, LinksMayAskForAProcessedPicture) {
+  start();
+  const auto store = open();
+  ASSERT_TRUE(put(*store, "a.png", draw({.width = 300, .height = 200})));
+  ASSERT_TRUE(put(*store, "b.png", "no picture"));
+  const auto asked = [&](const std::string& key, const std::string& process) {
+    auto link = store->presigned_get(key, {.image_process = process});
+    return *fetch(*link);
+  };
+  const auto preview = asked("a.png", *mogr_preview({.mime = "image/png"}, 64, PreviewFormat::webp));
+  EXPECT_EQ(preview.status, 200) << preview.body;
+  EXPECT_EQ(preview.header("content-type"), "image/webp");
+  EXPECT_EQ(look(preview.body).width, 64);
+  EXPECT_EQ(look(asked("a.png", *mogr_preview({.mime = "image/png"}, 320, PreviewFormat::avif)).body).width, 300) << "never enlarged";
+  EXPECT_EQ(asked("a.png", "imageMogr2/thumbnail/64x/strip").status, 400) << "a form the bucket of the tests does not know";
+  EXPECT_EQ(asked("b.png", "imageMogr2/thumbnail/64x64>").status, 400);
+  auto altered = *store->presigned_get("a.png", {.image_process = "imageMogr2/thumbnail/64x64>"});
+  altered.url.replace(altered.url.find("64x64"), 5, "99x99");
+  EXPECT_EQ(fetch(altered)->status, 403) << "it is signed";
 }
 
 TEST_F(CosTest, LetsABrowserUploadExactlyWhatWasAgreed) {
