@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -157,7 +158,7 @@ class Depot final : public Remote {
   CoroGroup group_;
   Wakeup due_, tidy_due_;
   std::atomic<bool> woken_{false};
-  int under_way_ = 0;
+  std::set<std::string> under_way_;  // keys of objects that are attended to; on the engine's thread
   // A store that does not work rests, and everything with it.
   int failures_ = 0;
   Millis rest_until_ = 0;

@@ -76,17 +76,16 @@ awaitable<void> Depot::keep_moving() {
           known->current ? fmt::format("{} {}", known->current->row.id, known->current->row.updated_at) : "";
       if (current != resting_) rest_until_ = 0;
       const bool rests = now() < rest_until_;
-      const int room = failures_ > 0 && !rests ? 1 - under_way_ : options_.at_once - under_way_;  // one goes to try
+      const int busy = static_cast<int>(under_way_.size());
+      const int room = failures_ > 0 && !rests ? 1 - busy : options_.at_once - busy;  // one goes to try
       if (rests || room <= 0) continue;
       const bool any = co_await database_.read([at = now()](db::Tx& tx) { return objects::any_due(tx, at); });
       if (!any) continue;
-      auto claimed = co_await database_.write([node = options_.node_id, at = now(), room](db::Tx& tx) {
-        return objects::claim(tx, node, at, room);
+      auto claimed = co_await database_.write([node = options_.node_id, at = now(), room, attended = under_way_](db::Tx& tx) {
+        return objects::claim(tx, node, at, room, attended);
       });
-      for (objects::Object& object : claimed) {
-        ++under_way_;
-        group_.spawn("moving " + object.key, attend(std::move(object)));
-      }
+      for (objects::Object& object : claimed)
+        if (under_way_.insert(object.key).second) group_.spawn("moving " + object.key, attend(std::move(object)));
     } catch (const std::exception& e) {
       log::error("storage: the mover: {}", e.what());
     }
@@ -134,7 +133,7 @@ awaitable<void> Depot::attend(objects::Object object) {
       log::error("storage: {}: {}", key, e.what());
     }
   }
-  --under_way_;
+  under_way_.erase(key);
   due_.notify();
 }
 
@@ -145,6 +144,12 @@ awaitable<void> Depot::put_back(std::string key, std::optional<Millis> next_at, 
 }
 
 awaitable<MoveResult> Depot::move(std::string key, OpenStorePtr to) {
+  if (!under_way_.insert(key).second) co_return MoveResult{MoveResult::What::busy, {}};
+  struct Mark {
+    std::set<std::string>& marked;
+    const std::string& key;
+    ~Mark() { marked.erase(key); }
+  } const mark{under_way_, key};
   auto claimed = co_await database_.write([node = options_.node_id, key, at = now()](db::Tx& tx) {
     return objects::claim_one(tx, node, key, at);
   });

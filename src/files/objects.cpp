@@ -71,12 +71,14 @@ bool reserve(db::Tx& tx, const Stored& stored, Millis now) {
              {stored.key, stored.size, stored.place, stored.cloud_path, until}) == 1;
 }
 
-std::vector<Object> claim(db::Tx& tx, std::string_view node, Millis now, int limit) {
+std::vector<Object> claim(db::Tx& tx, std::string_view node, Millis now, int limit, const std::set<std::string>& under_way) {
   static const std::string sql =
       fmt::format("SELECT {} FROM fg_file_object WHERE next_at <= $3 AND {} ORDER BY next_at, key LIMIT $4", kColumns, kFree);
   static const std::string locked = sql + " FOR UPDATE SKIP LOCKED";
   auto due = tx.all(tx.dialect() == db::Dialect::postgresql ? locked : sql,
-                    {node, db::shared_now(tx, now), now, limit}, read);
+                    {node, db::shared_now(tx, now), now, limit + static_cast<int>(under_way.size())}, read);
+  std::erase_if(due, [&](const Object& object) { return under_way.contains(object.key); });
+  due.resize(std::min(due.size(), static_cast<std::size_t>(limit)));
   for (const Object& object : due) tx.exec("UPDATE fg_file_object SET owner = $2 WHERE key = $1", {object.key, node});
   return due;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,8 +48,9 @@ bool reserve(db::Tx& tx, const Stored& stored, Millis now);
 
 // ---- the mover's ----
 
-// Objects that are due and that no living node is at work on; they are `node`'s from now on.
-std::vector<Object> claim(db::Tx& tx, std::string_view node, Millis now, int limit);
+// Objects that are due and that no living node is at work on; they are `node`'s from now on. What `node` has already is
+// given again, unless it is among `under_way`: its work ended without saying so.
+std::vector<Object> claim(db::Tx& tx, std::string_view node, Millis now, int limit, const std::set<std::string>& under_way = {});
 // Takes one of them for the same, due or not; nullopt when another node has it.
 std::optional<Object> claim_one(db::Tx& tx, std::string_view node, std::string_view key, Millis now);
 bool any_due(db::Tx& tx, Millis now);

@@ -2,7 +2,7 @@
 // without an account (spec storage-cos §1-§5). Verifies every signature by code of its own. One bucket in one
 // region; any Host that is none of COS's is taken for the bucket's custom domain. Pictures are processed on reading
 // (cos_image.h). Without a key, GET /_sandbox/stats tells what was asked: {"requests": {"put": 2, "part": 7},
-// "images": ["imageMogr2/…"]}.
+// "parts": 2, "images": ["imageMogr2/…"]}; "parts" are those that wait to be joined.
 //
 // Bytes lie in `folder` while this object lives; what is kept is forgotten with it.
 //

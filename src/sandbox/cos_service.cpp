@@ -399,7 +399,9 @@ awaitable<Result<http::Response>> CosService::tell() {
     }
     images = boost::json::array(images_.begin(), images_.end());
   }
-  co_return http::Response::json({{"requests", std::move(requests)}, {"images", std::move(images)}});
+  std::size_t parts = 0;
+  for (const auto& [id, upload] : shelf_.uploads("")) parts += upload.parts.size();
+  co_return http::Response::json({{"requests", std::move(requests)}, {"parts", parts}, {"images", std::move(images)}});
 }
 
 http::Response CosService::image(const Operation& operation, const Target& target) const {

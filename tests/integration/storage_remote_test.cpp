@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "store_house.h"
+#include "test_paths.h"
 
 namespace fluxgate::integration {
 namespace {
@@ -87,6 +88,37 @@ TEST(RemoteStorage, MakesPreviewsWhereItIsToldTo) {
   ASSERT_EQ(house.store_in(bucket, {{"image_processing", false}, {"delivery", "redirect"}}).status, 200);
   EXPECT_EQ(house.client().get(link + "&w=320").status, 200);
   EXPECT_EQ(bucket.count("image"), 2);
+}
+
+// The test clip with a box behind it that players pass over.
+std::string film_of(std::size_t bytes) {
+  std::ifstream file(std::string(FLUXGATE_SOURCE_DIR) + "/tests/fixtures/media/clip.mp4", std::ios::binary);
+  std::string film{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t box = bytes - film.size();
+  for (int shift = 24; shift >= 0; shift -= 8) film += static_cast<char>(box >> shift);
+  film += "free";
+  for (std::size_t i = film.size(); i < bytes; ++i) film += static_cast<char>(i * 2'654'435'761u >> 24);
+  return film;
+}
+
+TEST(RemoteStorage, AKilledUploadInPartsGoesOnWithThem) {
+  // Of five parts two arrive; the others hang until the server is killed.
+  Bucket bucket({"part-hang;after=2;times=3"});
+  House house;
+  ASSERT_EQ(house.store_in(bucket).status, 200);
+  const std::string film = film_of(40u << 20);
+  const Answer kept = house.client().send({.method = "POST", .path = "/api/v1/kling-lip-sync/upload-video", .token = house.ann.token,
+                                           .parts = {{"video", "a.mp4", film, "video/mp4"}}});
+  ASSERT_EQ(kept.status, 200) << kept.body;
+  ASSERT_TRUE(eventually([&] { return bucket.count("part") == 5 && bucket.stats().at("parts") == 2; })) << house.server.log();
+  house.server.kill();
+  house.server.start();
+  ASSERT_TRUE(eventually([&] { return house.waiting() == 0; })) << house.server.log();
+  EXPECT_EQ(bucket.count("part"), 8) << "the two that were there are not sent again";
+  EXPECT_EQ(bucket.count("initiate"), 1);
+  EXPECT_EQ(bucket.count("complete"), 1);
+  EXPECT_TRUE(followed(house, std::string(kept.json().at("url").as_string())).body == film);
+  EXPECT_EQ(house.run({"files", "verify"}).exit_code, 0);
 }
 
 TEST(RemoteStorage, ThatIsDownHoldsUpNobody) {
