@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 // Bytes after which those that came are sent on to the disk, so that little is left to wait for at the end.
 constexpr std::uint64_t kWriteBehind = 2u << 20;
+constexpr std::size_t kHashRead = 256 * 1024;
 
 bool is_hex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -44,34 +45,42 @@ void Staged::seal() {
 }
 
 Result<void> Staged::append(std::string_view bytes) {
-  hash_.update(bytes);
-  const std::uint64_t before = std::exchange(size_, size_ + bytes.size());
+  const std::uint64_t before = size_, after = before + bytes.size();
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return disk_error("write", path_);
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (size_ / kWriteBehind != before / kWriteBehind) ::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
+  size_ = after;
+  if (after / kWriteBehind != before / kWriteBehind) ::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
   return {};
 }
 
 // By path: encoders may have replaced the file that was created here.
 Result<void> Staged::adopt_content() {
   seal();
+  struct stat facts {};
+  if (::stat(path_.c_str(), &facts) != 0) return disk_error("look at", path_);
+  size_ = static_cast<std::uint64_t>(facts.st_size);
+  return {};
+}
+
+Result<void> Staged::hash_some() {
+  const std::scoped_lock lock(hashing_);
+  if (hashed_ == size_) return {};
   const Descriptor file(path_, O_RDONLY);
   if (!file) return disk_error("open", path_);
-  hash_ = crypto::Sha256();
-  size_ = 0;
-  std::array<char, 64 * 1024> buffer;
-  while (true) {
-    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+  std::string buffer(kHashRead, '\0');
+  while (hashed_ < size_) {
+    const std::size_t wanted = std::min<std::uint64_t>(buffer.size(), size_ - hashed_);
+    const ssize_t got = ::pread(file.get(), buffer.data(), wanted, static_cast<off_t>(hashed_));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return disk_error("read", path_);
-    if (got == 0) return {};
+    if (got <= 0) return disk_error("read", path_);
     hash_.update({buffer.data(), static_cast<std::size_t>(got)});
-    size_ += static_cast<std::uint64_t>(got);
+    hashed_ += static_cast<std::uint64_t>(got);
   }
+  return {};
 }
 
 // Flushing goes by file, not by descriptor: a new one does as well as the one that wrote.
@@ -81,7 +90,9 @@ Result<void> Staged::flush() {
   return {};
 }
 
-const std::string& Staged::sha256() {
+Result<std::string> Staged::sha256() {
+  FLUX_CHECK(hash_some());
+  const std::scoped_lock lock(hashing_);
   if (sha256_.empty()) sha256_ = crypto::hex(hash_.finish());
   return sha256_;
 }
@@ -97,7 +108,7 @@ BlobStore::BlobStore(std::string directory) : directory_(std::move(directory)) {
 std::unique_ptr<Staged> BlobStore::stage() const { return std::make_unique<Staged>(directory_ + "/tmp"); }
 
 Result<std::string> BlobStore::publish(Staged& staged, std::string_view extension) const {
-  const std::string& hash = staged.sha256();
+  FLUX_TRY(hash, staged.sha256());
   const std::string outer = directory_ + "/" + hash.substr(0, 2);
   const std::string inner = outer + "/" + hash.substr(2, 2);
   const std::string key = fmt::format("{}/{}/{}.{}", hash.substr(0, 2), hash.substr(2, 2), hash, extension);
@@ -115,7 +126,6 @@ Result<std::string> BlobStore::publish(Staged& staged, std::string_view extensio
 }
 
 Result<void> BlobStore::place(Staged& staged, const std::string& path) const {
-  FLUX_CHECK(staged.flush());
   std::error_code ignored;
   fs::create_directories(fs::path(path).parent_path(), ignored);
   if (::rename(staged.path_.c_str(), path.c_str()) != 0) return disk_error("rename", path);
@@ -151,7 +161,8 @@ Result<void> BlobStore::adopt_copy(const std::string& from, std::string_view key
     if (got == 0) break;
     FLUX_CHECK(staged->append({buffer.data(), static_cast<std::size_t>(got)}));
   }
-  if (!is_key(key) || staged->sha256() != sha256_of(key))
+  FLUX_TRY(hash, staged->sha256());
+  if (!is_key(key) || hash != sha256_of(key))
     return fail(Errc::invalid, "not_its_content",
                 {"The file's name is not the hash of its content.", "文件名与内容的哈希不一致。"});
   FLUX_CHECK(publish(*staged, key.substr(key.rfind('.') + 1)));
@@ -212,6 +223,11 @@ bool is_key(std::string_view text) {
     return false;
   return std::ranges::all_of(text.substr(71),
                              [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+}
+
+bool has_bytes(const std::string& path) {
+  struct stat facts {};
+  return ::stat(path.c_str(), &facts) == 0 && facts.st_size > 0;
 }
 
 std::string_view sha256_of(std::string_view key) { return key.substr(6, 64); }

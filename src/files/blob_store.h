@@ -5,10 +5,12 @@
 // Thread-safe: no state but the directory. Functions block on the disk.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -17,7 +19,8 @@
 
 namespace fluxgate::files {
 
-// A file being written. Unless published, it is gone with the object.
+// A file being written. Unless published, it is gone with the object. Hashed from what was written, on whatever
+// thread asks for it: receiving bytes costs no more than writing them.
 class Staged {
  public:
   explicit Staged(const std::string& tmp_directory);  // creates "<random>" there; throws when it cannot
@@ -25,24 +28,28 @@ class Staged {
   Staged(const Staged&) = delete;
   Staged& operator=(const Staged&) = delete;
 
-  // Errc::unavailable, code storage_full or storage_failed.
+  // Errc::unavailable, code storage_full or storage_failed. So do those below.
   Result<void> append(std::string_view bytes);
   // Ends the writing. The descriptor is closed, so that files that wait for their turn cost none.
   void seal();
-  // Counts and hashes what another program (the picture encoder) wrote to path().
+  // Takes over what another program (the picture encoder) wrote to path().
   Result<void> adopt_content();
   Result<void> flush();  // fdatasync
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }
-  const std::string& sha256();  // hex; ends the writing
+  // Hashes what has come since the last time; from any thread, also while more comes. Blocks on the disk.
+  Result<void> hash_some();
+  std::uint64_t unhashed() const { return size_ - hashed_; }
+  Result<std::string> sha256();  // hex; after the last byte
 
  private:
   friend class BlobStore;
   std::string path_;
   int fd_ = -1;
-  std::uint64_t size_ = 0;
-  crypto::Sha256 hash_;
+  std::atomic<std::uint64_t> size_{0}, hashed_{0};
+  std::mutex hashing_;
+  crypto::Sha256 hash_;  // under hashing_
   std::string sha256_;
 };
 
@@ -53,7 +60,8 @@ class BlobStore {
   std::unique_ptr<Staged> stage() const;
   // Gives the staged file its name for good. The key.
   Result<std::string> publish(Staged& staged, std::string_view extension) const;
-  // For what can be made again: into `path`, whose folder is created; flushed but not the folder.
+  // For what can be made again: into `path`, whose folder is created; nothing is flushed. After a crash the file may
+  // be there without its bytes: has_bytes() tells.
   Result<void> place(Staged& staged, const std::string& path) const;
 
   // Removes a published file, unless somebody published the same bytes since `older_than`: false then.
@@ -80,6 +88,7 @@ class BlobStore {
 };
 
 bool is_key(std::string_view text);
+bool has_bytes(const std::string& path);
 // The hash inside a key, which must be one.
 std::string_view sha256_of(std::string_view key);
 

@@ -275,10 +275,14 @@ awaitable<Result<std::string>> Depot::fetch_from(OpenStorePtr from, objects::Obj
   if (*broken) co_return fail(**broken);
   if (!got && got.error().errc() == Errc::not_found) co_return no_such_object();
   if (!got) co_return fail(store_away(got.error()));
-  if (is_key(object.key) && staged->sha256() != sha256_of(object.key))
-    co_return fail(Error(Errc::unavailable, "object_damaged", {"The stored file is damaged.", "存储的文件已损坏。"})
-                       .log(fmt::format("{} in {} has the hash {}", object.cloud_path, from->store->description(), staged->sha256())));
-  auto placed = co_await pool_.run(WhenFull::wait, "", [this, staged, path] { return disk_.place(*staged, path); });
+  auto placed = co_await pool_.run(WhenFull::wait, "", [this, staged, path, object, where = from->store->description()]() -> Result<void> {
+    FLUX_TRY(hash, staged->sha256());
+    if (is_key(object.key) && hash != sha256_of(object.key))
+      return fail(Error(Errc::unavailable, "object_damaged", {"The stored file is damaged.", "存储的文件已损坏。"})
+                      .log(fmt::format("{} in {} has the hash {}", object.cloud_path, where, hash)));
+    FLUX_CHECK(staged->flush());
+    return disk_.place(*staged, path);
+  });
   if (!placed) co_return fail(std::move(placed).error());
   co_return path;
 }

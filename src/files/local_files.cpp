@@ -20,6 +20,7 @@ namespace {
 
 // They sleep in fsync; many that wait together share one commit of the file system's journal.
 constexpr int kDiskThreads = 8;
+constexpr std::uint64_t kHashBehind = 1u << 20;
 
 // What each purpose takes, and the words of its refusal.
 struct Taken {
@@ -83,7 +84,7 @@ struct Workshop {
 
 // A file on its way: handed from pool to pool, used by one thread at a time.
 struct Piece {
-  std::unique_ptr<Staged> staged;
+  std::shared_ptr<Staged> staged;
   Format format = Format::unknown;
   std::optional<FilmFacts> film;  // of an upload, which was looked at before it was published
   Stored stored;
@@ -113,7 +114,7 @@ Result<void> clean(const Workshop& shop, Piece& piece) {
 Result<void> publish(const Workshop& shop, Piece& piece) {
   FLUX_TRY(key, shop.store.publish(*piece.staged, extension_of(piece.format)));
   piece.stored.key = key;
-  piece.stored.sha256 = piece.staged->sha256();
+  piece.stored.sha256 = sha256_of(key);
   piece.stored.size = piece.staged->size();
   piece.stored.mime = mime_of(piece.format);
   piece.staged.reset();
@@ -124,7 +125,6 @@ Result<void> publish(const Workshop& shop, Piece& piece) {
 Result<void> draw_poster(const BlobStore& store, const RgbPicture& picture, const std::string& path) {
   const auto staged = store.stage();
   FLUX_CHECK(write_poster(picture, staged->path()));
-  FLUX_CHECK(staged->adopt_content());
   return store.place(*staged, path);
 }
 
@@ -214,7 +214,19 @@ class LocalIncoming final : public Incoming {
       if (head_.size() == kSniffBytes) FLUX_CHECK(judge());
     }
     FLUX_CHECK(check_size(staged_->size() + piece.size()));
-    return staged_->append(piece);
+    FLUX_CHECK(staged_->append(piece));
+    hash_behind();
+    return {};
+  }
+
+  // Large files are hashed while they come, one piece of work at a time, so that little is left at the end.
+  void hash_behind() {
+    if (staged_->unhashed() < kHashBehind || hashing_->exchange(true)) return;
+    shop_.disk.start([staged = staged_, hashing = hashing_]() -> Result<void> {
+      auto hashed = staged->hash_some();
+      *hashing = false;
+      return hashed;
+    });
   }
 
   // Until one knows what it is, any file is shorter than the head by which one knows.
@@ -237,7 +249,8 @@ class LocalIncoming final : public Incoming {
   const Workshop shop_;
   const Purpose purpose_;
   const Options& options_;
-  std::unique_ptr<Staged> staged_;
+  std::shared_ptr<Staged> staged_;
+  const std::shared_ptr<std::atomic<bool>> hashing_ = std::make_shared<std::atomic<bool>>(false);
   std::string head_;
   bool judged_ = false;
   Format format_ = Format::unknown;
@@ -337,7 +350,7 @@ awaitable<Result<std::string>> LocalFiles::thumbnail(std::string key, int side, 
   // Imported objects have keys of other forms.
   const std::string name = is_key(key) ? std::string(sha256_of(key)) : crypto::sha256_hex(key);
   std::string path = store_.thumbnail_path(name, side, format == PreviewFormat::avif ? "avif" : "webp");
-  if (::access(path.c_str(), R_OK) == 0) co_return path;
+  if (has_bytes(path)) co_return path;
   auto original = co_await copy(key);
   if (!original) co_return std::unexpected(std::move(original).error());
   auto work = [this, key, from = *original, side, format, path] { return draw_thumbnail(key, from, side, format, path); };
@@ -358,7 +371,7 @@ awaitable<Result<std::string>> LocalFiles::copy(std::string key) {
 Result<void> LocalFiles::draw_thumbnail(const std::string& key, std::string original, int side, PreviewFormat as,
                                         const std::string& path) const {
   Format format = format_of(key);
-  if (::access(path.c_str(), R_OK) == 0) return {};  // made between the caller's look and its turn
+  if (has_bytes(path)) return {};  // made between the caller's look and its turn
   if (::access(original.c_str(), R_OK) != 0) return no_such_object();
   if (is_film(format)) {
     FLUX_TRY(poster, poster_of(key, original));
@@ -370,14 +383,13 @@ Result<void> LocalFiles::draw_thumbnail(const std::string& key, std::string orig
                 {"There are no previews of this kind of file.", "此类文件没有预览图。"});
   const auto staged = store_.stage();
   FLUX_CHECK(make_thumbnail(original, format, staged->path(), side, as, limits()));
-  FLUX_CHECK(staged->adopt_content());
   return store_.place(*staged, path);
 }
 
 // Made when the film was stored; again when somebody has emptied the folder of previews.
 Result<std::string> LocalFiles::poster_of(const std::string& key, const std::string& original) const {
   std::string path = store_.poster_path(is_key(key) ? std::string(sha256_of(key)) : crypto::sha256_hex(key));
-  if (::access(path.c_str(), R_OK) == 0) return path;
+  if (has_bytes(path)) return path;
   FLUX_TRY(facts, inspect_film(original, format_of(key)));
   FLUX_CHECK(draw_poster(store_, facts.poster, path));
   return path;

@@ -49,6 +49,8 @@ awaitable<Result<void>> WorkPool::run(WhenFull when_full, std::string key, Work 
   co_return job->result;
 }
 
+void WorkPool::start(Work work) { join_or_add(WhenFull::wait, "", std::move(work), [] {}); }
+
 // nullptr when the queue is full. The waiter is registered under the same lock that finish() takes, so
 // it is called exactly once.
 std::shared_ptr<WorkPool::Job> WorkPool::join_or_add(WhenFull when_full, const std::string& key, Work work,

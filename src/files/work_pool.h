@@ -39,6 +39,8 @@ class WorkPool {
   // outcome instead of running theirs.
   // too_many_requests when the queue is full and the caller said `refuse`.
   awaitable<Result<void>> run(WhenFull when_full, std::string key, Work work);
+  // The same for work that nobody waits for.
+  void start(Work work);
 
  private:
   struct Job {

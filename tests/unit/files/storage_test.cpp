@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "db/schema.h"
 #include "files/blob_store.h"
@@ -173,6 +174,27 @@ TEST_F(StockTest, AStoreThatHoldsFilesIsNotForgotten) {
   });
 }
 
+// A large object takes longer than the mover's next look.
+TEST_F(StockTest, WhatIsAttendedToIsNotClaimedAgain) {
+  write([](db::Tx& tx) { save_store(tx, {.id = "first", .provider = "s3", .enabled = true, .bucket = "a"}); });
+  write([](db::Tx& tx) {
+    std::vector<std::string> keys;
+    for (char digit : {'1', '2', '3'}) {
+      keys.push_back(fmt::format("{0}{0}/{0}{0}/{1}.png", digit, std::string(64, digit)));
+      insert_row(tx, {.id = std::string(1, digit), .user_id = "ann", .filename = "a", .source_type = "flux", .created_at = kNow},
+                 {.key = keys.back(), .size = 1, .mime = "image/png"});
+    }
+    const auto claimed = [&](int limit, const std::set<std::string>& under_way) {
+      std::vector<std::string> found;
+      for (const auto& object : objects::claim(tx, "n", kNow, limit, under_way)) found.push_back(object.key);
+      return found;
+    };
+    EXPECT_EQ(claimed(2, {}), (std::vector{keys[0], keys[1]}));
+    EXPECT_EQ(claimed(2, {keys[0], keys[1]}), std::vector{keys[2]});
+    EXPECT_EQ(claimed(1, {keys[2]}), std::vector{keys[0]}) << "whose work ended without a word";
+  });
+}
+
 class DiskTest : public testing::Test {
  protected:
   DiskTest() : folder_(std::filesystem::temp_directory_path() / ("fluxgate-disk-" + crypto::random_hex(8))), disk_(folder_.string()) {}
@@ -203,6 +225,25 @@ TEST_F(DiskTest, WhatWasPublishedLatelyIsNotTakenAway) {
   EXPECT_TRUE(disk_.take_away(key, seconds(60)));
   EXPECT_FALSE(there(key));
   EXPECT_TRUE(disk_.take_away(key, seconds(60))) << "gone is gone";
+}
+
+TEST_F(DiskTest, FilesAreHashedWhileTheyAreWritten) {
+  const auto staged = disk_.stage();
+  std::string all;
+  std::atomic<bool> whole{false};
+  std::jthread behind([&] {
+    while (!whole) EXPECT_TRUE(staged->hash_some());
+  });
+  for (int i = 0; i < 500; ++i) {
+    const std::string piece(7'001, static_cast<char>('a' + i % 26));
+    all += piece;
+    EXPECT_TRUE(staged->append(piece));
+  }
+  whole = true;
+  behind.join();
+  EXPECT_EQ(staged->size(), all.size());
+  EXPECT_EQ(*staged->sha256(), crypto::sha256_hex(all));
+  EXPECT_EQ(staged->unhashed(), 0u);
 }
 
 TEST_F(DiskTest, ACopyComesHomeUnderItsHashOnly) {
