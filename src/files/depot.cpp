@@ -80,7 +80,9 @@ std::shared_ptr<const Stores> Depot::stores() const {
 
 Result<std::shared_ptr<Store>> Depot::open(const StoreRow& row) {
   FLUX_TRY(settings, settings_of(row, sealer_));
-  FLUX_TRY(store, make_store(std::move(settings), {client_, group_.executor(), pool_, clock_}));
+  StoreParts parts{client_, group_.executor(), pool_, clock_};
+  parts.ending = [this] { return group_.stopping(); };
+  FLUX_TRY(store, make_store(std::move(settings), std::move(parts)));
   return std::shared_ptr<Store>(std::move(store));
 }
 

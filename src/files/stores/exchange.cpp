@@ -10,7 +10,7 @@
 namespace fluxgate::files {
 namespace {
 
-constexpr Millis kLongestPause = 5'000, kLongestSlowPause = 10'000;
+constexpr Millis kLongestPause = 5'000, kLongestSlowPause = 10'000, kStep = 100;
 constexpr Millis kClockTolerance = 30'000;
 constexpr std::chrono::seconds kSmallAnswer{60};  // of requests without a large body either way
 constexpr std::chrono::seconds kJoining{180};     // a store joins the parts of a large object, in silence
@@ -77,7 +77,7 @@ std::optional<Millis> Exchange::measured_offset() const {
 awaitable<Result<HttpResponse>> Exchange::run(Call call) {
   bool heard = false, clock_corrected = false, region_corrected = false;
   for (int attempt = 1;; ++attempt) {
-    if (stopped_) co_return fail(failure("store_stopped", "the client has stopped"));
+    if (stopped_ || parts_.ending()) co_return fail(failure("store_stopped", "the client has stopped"));
     Circumstances at = circumstances();
     const bool last = attempt >= parts_.attempts;
     at.backup_host = last && attempt > 1 && !heard && dialect_.has_backup_host();
@@ -193,10 +193,13 @@ awaitable<void> Exchange::pause(Repeat repeat, int attempt) {
   const Millis doubled = parts_.first_pause_ms << std::min(attempt - 1, 10);
   const Millis ceiling = std::min(longest, repeat == Repeat::slowly ? doubled * 2 : doubled);
   const auto jittered = static_cast<Millis>(crypto::random_u64() % static_cast<std::uint64_t>(ceiling + 1));
-  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
-                                  std::chrono::milliseconds(jittered));
-  boost::system::error_code ignored;
-  co_await timer.async_wait(boost::asio::redirect_error(use_awaitable, ignored));
+  // In short steps, so that a stop need not wait for it.
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  for (Millis left = jittered; left > 0 && !parts_.ending(); left -= kStep) {
+    timer.expires_after(std::chrono::milliseconds(std::min(left, kStep)));
+    boost::system::error_code ignored;
+    co_await timer.async_wait(boost::asio::redirect_error(use_awaitable, ignored));
+  }
 }
 
 }  // namespace fluxgate::files

@@ -2,8 +2,9 @@
 // back-off and full jitter, with the clock and the region corrected once when the store says that they are
 // wrong, and on COS's backup host as the last attempt when nothing of the store was heard before.
 //
-// `run` is called on the client's executor; the rest from any thread. Once a call was cancelled, the client is going
-// or gone: every run ends with store_stopped, and nothing touches the client any more.
+// `run` is called on the client's executor; the rest from any thread. Once a call was cancelled, or
+// StoreParts::ending says so, the client is going or gone: every run ends with store_stopped, and nothing touches the
+// client any more.
 #pragma once
 
 #include <atomic>

@@ -2,6 +2,7 @@
 // they are kept, and never printed.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -84,6 +85,8 @@ struct StoreParts {
   int parts_at_once = 4;
   int attempts = 4;             // of each request, the first included
   Millis first_pause_ms = 300;  // back-off between attempts: full jitter, doubling; tests shorten it
+  // Asked on client_executor before each try and while one waits: true when the client is about to go.
+  std::function<bool()> ending = [] { return false; };
 };
 
 // Settings that do not pass check() give its error; a directory that cannot be made, unavailable

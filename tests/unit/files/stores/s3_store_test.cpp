@@ -123,5 +123,18 @@ TEST_F(S3Test, EndsAtOnceWhenTheClientGoes) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+// The client is about to go while a run waits for its next try: there is none, and nobody waits for it.
+TEST_F(S3Test, GivesUpItsNextTryWhenTheClientIsAboutToGo) {
+  TestServer server(io_, answers({"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"}));
+  StoreParts hurried = parts(*client_);
+  hurried.first_pause_ms = 1'000'000;
+  int asked = 0;
+  hurried.ending = [&] { return ++asked > 2; };  // not before the first try, nor when the pause begins
+  auto store = make_store(settings(server.origin()), hurried);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(code(put(**store, "a", "hello")), "store_stopped");
+  EXPECT_EQ(requests_.size(), 1u);
+}
+
 }  // namespace
 }  // namespace fluxgate::files
