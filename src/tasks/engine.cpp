@@ -201,14 +201,11 @@ awaitable<void> Engine::claim_work() {
 awaitable<int> Engine::claim(std::string provider) {
   auto open = rooms(provider);
   if (open && open->empty()) co_return 0;  // accounts that rest: the tasks wait for them
-  auto waiting = co_await parts_.database.read([provider](db::Tx& tx) {
-    return tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE status = 'queued' AND owner IS NULL "
-                     "AND provider = $1 LIMIT 1) w", {provider});
-  });
-  if (waiting == 0) co_return 0;  // nothing to write for
   // With nobody to send them to, tasks are claimed all the same: to be failed with the reason, not forgotten.
   constexpr int kToFail = 16;
   Claim mine{provider, options_.node_id, now(), open ? kClaimAtOnce : kToFail, open.value_or(std::vector<Room>{})};
+  const bool worth = co_await parts_.database.read([mine](db::Tx& tx) { return worth_claiming(tx, mine); });
+  if (!worth) co_return 0;
   auto claimed = co_await parts_.database.write([mine](db::Tx& tx) { return tasks::claim(tx, mine); });
   for (const Task& task : claimed) {
     parts_.health.with(task.account_id, [at = now()](Breaker& breaker) { breaker.given(at); });

@@ -59,13 +59,20 @@ Turns lock_turns(db::Tx& tx, std::string_view provider) {
   return !broken && value.is_object() ? turns_from(value.as_object()) : Turns{};
 }
 
+// Counted no further than the limit, so a claim costs the same however much is at work.
+std::int64_t at_work(db::Tx& tx, std::string_view column, std::string_view key, std::int64_t limit) {
+  return tx.number(
+      fmt::format("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE {} = $1 AND owner IS NOT NULL LIMIT $2) w", column),
+      {key, limit});
+}
+
 class Claiming {
  public:
   Claiming(db::Tx& tx, const Claim& claim)
       : tx_(tx), claim_(claim), rules_(load_scheduling(tx)), turns_(lock_turns(tx, claim.provider)) {
-    for (const Room& room : claim.rooms) desks_.push_back({&room, at_work("account_id", room.account_id, room.limit)});
+    for (const Room& room : claim.rooms) desks_.push_back({&room, at_work(tx, "account_id", room.account_id, room.limit)});
     for (const auto& [model, limit] : rules_.models)
-      if (at_work("model", model, limit) >= limit) full_models_ += model + "|";
+      if (at_work(tx, "model", model, limit) >= limit) full_models_ += model + "|";
   }
 
   std::vector<Task> run() {
@@ -90,13 +97,6 @@ class Claiming {
     std::int64_t used;
     int given = 0;
   };
-
-  // Counted no further than the limit, so a claim costs the same however much is at work.
-  std::int64_t at_work(std::string_view column, std::string_view key, std::int64_t limit) {
-    return tx_.number(
-        fmt::format("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE {} = $1 AND owner IS NOT NULL LIMIT $2) w", column),
-        {key, limit});
-  }
 
   // The account with room that is least loaded for its weight; `not_this` only when there is no other.
   Desk* free_desk(std::string_view not_this) {
@@ -225,7 +225,7 @@ class Claiming {
     if (desk) ++desk->used, ++desk->given;
     if (auto count = started_.find(task.user_id); count != started_.end()) ++count->second;
     if (auto limit = rules_.models.find(task.model);
-        limit != rules_.models.end() && at_work("model", task.model, limit->second) >= limit->second)
+        limit != rules_.models.end() && at_work(tx_, "model", task.model, limit->second) >= limit->second)
       full_models_ += task.model + "|";
   }
 
@@ -242,6 +242,15 @@ class Claiming {
 }  // namespace
 
 std::vector<Task> claim(db::Tx& tx, const Claim& claim) { return Claiming(tx, claim).run(); }
+
+bool worth_claiming(db::Tx& tx, const Claim& claim) {
+  if (tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE status = 'queued' AND owner IS NULL AND provider = $1 LIMIT 1) w",
+                {claim.provider}) == 0)
+    return false;
+  return claim.rooms.empty() || std::ranges::any_of(claim.rooms, [&](const Room& room) {
+           return room.at_most > 0 && at_work(tx, "account_id", room.account_id, room.limit) < room.limit;
+         });
+}
 
 bool give_back(db::Tx& tx, const Task& task, Millis not_before, Millis now) {
   return tx.exec(

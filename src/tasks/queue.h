@@ -35,6 +35,10 @@ struct Claim {
 // Takes waiting tasks in the order of scheduling.h, each with the account it is to be sent by.
 std::vector<Task> claim(db::Tx& tx, const Claim& claim);
 
+// Whether something waits and there is room for it: a look that locks nothing, since a claim takes the provider's row,
+// and every submit of a long line would ask for one.
+bool worth_claiming(db::Tx& tx, const Claim& claim);
+
 // `queued` under this owner becomes free for any node again.
 bool give_back(db::Tx& tx, const Task& task, Millis not_before, Millis now);
 

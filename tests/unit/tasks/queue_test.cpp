@@ -166,6 +166,25 @@ TEST_F(Queue, LeavesTasksThatAreNotDueYet) {
   EXPECT_EQ(take(5), (Names{"ann1"}));
 }
 
+TEST_F(Queue, IsWorthAClaimOnlyWhileSomethingWaitsAndThereIsRoom) {
+  const auto worth = [&](std::vector<Room> rooms) {
+    return database_->read_now([&](db::Tx& tx) { return worth_claiming(tx, {"flux", "node", now_, 10, rooms}); });
+  };
+  const std::vector<Room> rooms{{"a", 1, 2}, {"b", 1, 1}};
+  EXPECT_FALSE(worth(rooms)) << "nobody waits";
+  line_up("ann", 4);
+  EXPECT_TRUE(worth(rooms));
+  EXPECT_TRUE(worth({})) << "to be ended with the reason";
+  EXPECT_EQ(take(10, rooms).size(), 3u);
+  EXPECT_FALSE(worth(rooms)) << "all places are taken";
+  end(0);
+  EXPECT_TRUE(worth(rooms));
+  EXPECT_FALSE(worth({{"a", 1, 2, 0}, {"b", 1, 1, 0}})) << "accounts that may be given nothing now";
+  EXPECT_EQ(take(10, rooms).size(), 1u);
+  end(1), end(2), end(3);
+  EXPECT_FALSE(worth(rooms)) << "nobody waits any more";
+}
+
 TEST_F(Queue, TakesTasksWithoutAnAccountWhenThereIsNone) {
   line_up("ann", 3);
   EXPECT_EQ(take(2, {}).size(), 2u);
