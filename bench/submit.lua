@@ -1,4 +1,5 @@
--- Submits by many users in turn; counts what was accepted.
+-- Submits by many users in turn; counts what was accepted. Arguments: the file of their tokens, and after how many of
+-- them to begin, so that several of these do not ask for the same user at the same time.
 local tokens, turn = {}, 0
 local threads = {}
 
@@ -7,6 +8,7 @@ function setup(thread) table.insert(threads, thread) end
 function init(args)
   accepted, refused = 0, 0
   for line in io.lines(args[1]) do table.insert(tokens, line) end
+  turn = tonumber(args[2] or 0)
 end
 
 function request()
