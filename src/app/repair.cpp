@@ -42,7 +42,7 @@ std::optional<db::adopt::KeptFile> keep_file(const std::string& data_dir, std::s
     if (auto written = staged->append(bytes); !written) refuse(written.error());
     auto key = store.publish(*staged, files::extension_of(format));
     if (!key) refuse(key.error());
-    return db::adopt::KeptFile{*key, staged->sha256(), std::string(files::mime_of(format)), staged->size()};
+    return db::adopt::KeptFile{*key, std::string(files::sha256_of(*key)), std::string(files::mime_of(format)), staged->size()};
   } catch (const std::system_error& error) {
     throw db::Failure(fmt::format("a picture of the old database cannot be written: {}", error.what()));
   }
