@@ -11,7 +11,8 @@ namespace detail {
 
 // Suspends until `start(resume)` has called `resume(error)`, then continues on the coroutine's own
 // executor. The closure's job is shared with the database, so a coroutine that is destroyed early
-// leaves nothing dangling.
+// leaves nothing dangling. Once finished, the job lets go of the coroutine: one that is never resumed,
+// because its executor ends first, is destroyed with the executor and takes the job along.
 template <class Start>
 awaitable<void> suspend_until_finished(Start start) {
   auto executor = co_await boost::asio::this_coro::executor;
@@ -19,8 +20,8 @@ awaitable<void> suspend_until_finished(Start start) {
       [&](auto handler) {
         // std::function needs a copyable callable; the handler is move-only.
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        start([shared, executor](std::exception_ptr failure) {
-          boost::asio::post(executor, [shared, failure] { std::move(*shared)(failure, 0); });
+        start([shared = std::move(shared), executor](std::exception_ptr failure) mutable {
+          boost::asio::post(executor, [shared = std::move(shared), failure] { std::move(*shared)(failure, 0); });
         });
       },
       use_awaitable);
@@ -30,10 +31,10 @@ awaitable<void> suspend_until_finished(Start start) {
 }  // namespace detail
 
 template <class F, class R>
-awaitable<R> Database::write(F closure) {
+awaitable<R> Database::write(F closure, std::source_location where) {
   std::shared_ptr<detail::ClosureJob<F, R>> job;
   co_await detail::suspend_until_finished([&](std::function<void(std::exception_ptr)> resume) {
-    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume));
+    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume), where);
     enqueue_write(job);
   });
   co_return job->take();
@@ -51,12 +52,13 @@ awaitable<R> Database::read(F closure) {
 }
 
 template <class F, class R>
-R Database::write_now(F closure) {
+R Database::write_now(F closure, std::source_location where) {
   std::promise<void> done;
-  auto job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), [&done](std::exception_ptr error) {
+  auto finished = [&done](std::exception_ptr error) {
     if (error) done.set_exception(error);
     else done.set_value();
-  });
+  };
+  auto job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(finished), where);
   enqueue_write(job);
   done.get_future().get();
   return job->take();

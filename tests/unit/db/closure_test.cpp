@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <thread>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "base/ids.h"
@@ -128,6 +131,23 @@ TEST_P(Closures, TakeParametersOfEveryKindAndInAnyOrder) {
 TEST_P(Closures, AreRefusedOnceTheDatabaseIsClosed) {
   database_->stop();
   EXPECT_THROW(database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('late', 1)"); }), Failure);
+}
+
+// As at the end of a server: the answer came, and the thread that would have heard it runs no more.
+TEST_P(Closures, LetGoOfACoroutineThatIsNeverResumed) {
+  auto kept = std::make_shared<int>(1);
+  const std::weak_ptr<int> seen = kept;
+  const auto work = [](Database& database, std::shared_ptr<int> mine) -> awaitable<void> {
+    co_await database.write([mine](Tx& tx) { tx.exec("INSERT INTO t VALUES ('a', 1)"); });
+  };
+  {
+    boost::asio::io_context io;
+    boost::asio::co_spawn(io, work(*database_, std::move(kept)), boost::asio::detached);
+    io.poll();
+    database_->stop();  // it finishes what it was given
+    EXPECT_FALSE(seen.expired());
+  }
+  EXPECT_TRUE(seen.expired()) << "the coroutine and its closure hold each other";
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Closures, testing::Values(Dialect::sqlite, Dialect::postgresql),
