@@ -120,12 +120,13 @@ void AccountStore::take_out(db::Tx& tx, std::string_view account_id, std::string
                             Millis now) const {
   tx.exec("UPDATE fg_upstream_account SET out_since = $1, out_reason = $2, rev = rev + 1 WHERE id = $3 AND out_since IS NULL",
           {now, reason, account_id});
-  const bool stored = tx.number("SELECT COUNT(*) FROM fg_upstream_account WHERE id = $1", {account_id}) != 0;
+  const auto stored = tx.first("SELECT name FROM fg_upstream_account WHERE id = $1", {account_id}, [](const db::Row& row) { return row.str(0); });
+  const std::string name = stored.value_or(std::string(account_id));
   const Text remedy = stored ? Text{"Nothing is sent to it until its key is saved again.", "重新保存密钥之前不会再使用该账户。"}
                              : Text{"Its key comes from the environment of the server.", "其密钥来自服务器的环境变量。"};
   notify::raise(tx, alert_id, "account_out", account_id,
-                {fmt::format("The provider refuses account {}: {} {}", account_id, reason, remedy.en),
-                 fmt::format("服务商拒绝账户 {}：{} {}", account_id, reason, remedy.zh)}, now);
+                {fmt::format("The provider refuses account {}: {} {}", name, reason, remedy.en),
+                 fmt::format("服务商拒绝账户 {}：{} {}", name, reason, remedy.zh)}, now);
 }
 
 std::optional<std::string> AccountStore::unreadable_key(db::Tx& tx) const {

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <queue>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -164,7 +165,7 @@ class Engine {
     providers::Job job;
   };
   std::optional<Subject> subject(const Task& task, const Attempt& attempt) const;
-  awaitable<void> judge(std::string account_id, Spoken spoken);
+  awaitable<void> judge(UpstreamAccount account, Spoken spoken);
   awaitable<void> take_out(const UpstreamAccount& account, const providers::Failed& why);
 
   // watch.cpp: calls that stay open until the end
@@ -219,6 +220,7 @@ class Engine {
   std::unordered_map<std::string, Flight> flights_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::unordered_map<std::string, std::vector<UpstreamAccount>> accounts_;  // by provider
+  std::set<std::string> well_;  // accounts that are known to work and to have no alert open that they rest
   std::unordered_map<std::string, std::pair<Millis, int>> status_calls_;   // by account: second, calls in it
   std::unordered_map<std::string, std::shared_ptr<boost::asio::cancellation_signal>> watching_;  // by task
   std::unordered_map<std::string, Useless> useless_;  // by account

@@ -71,4 +71,8 @@ class Line {
 // How many of its user's own waiting tasks of the same priority stand before it; counted up to 1 000.
 std::int64_t own_ahead(db::Tx& tx, const Task& task);
 
+// Until the limits on its user and its model have room for a task with `own_ahead` before it, whatever the accounts
+// have; nullopt when they have not and nothing was learned.
+std::optional<Millis> wait_for_limits(db::Tx& tx, const Scheduling& rules, const Task& task, std::int64_t own_ahead);
+
 }  // namespace fluxgate::tasks

@@ -135,7 +135,7 @@ awaitable<bool> Engine::commit_submitting(Task& task, Attempt& attempt) {
 }
 
 awaitable<void> Engine::after_submit(Task task, Attempt attempt, UpstreamAccount account, Spoken spoken) {
-  co_await judge(account.account.id, spoken);
+  co_await judge(account, spoken);
   if (auto* lost = std::get_if<Lost>(&spoken)) {
     if (lost->failure.sent == net::Failure::Sent::maybe && task.state == TaskState::submitting)
       co_return co_await answer_lost(std::move(task), std::move(attempt));

@@ -97,7 +97,7 @@ awaitable<Engine::Spoken> Engine::speak(providers::Intent intent, providers::Job
     if (!send || (send->paid && paid == Paid::stop_before)) break;
     // A process that stood still since `submitting` was committed may not own the task any more.
     if (send->paid && !lease_holds())
-      co_return Lost{{net::Failure::Kind::connect, net::Failure::Sent::no, "this node's lease ran out before it was sent"}};
+      co_return Lost{{net::Failure::Kind::cancelled, net::Failure::Sent::no, "this node's lease ran out before it was sent"}};
     net::CallOptions call;
     call.timeout = std::chrono::seconds(send->timeout_s > 0 ? send->timeout_s : account.timeout_s);
     if (send->timeout_s > 0) call.stall_timeout = call.timeout;  // silent until the work is done
@@ -153,27 +153,41 @@ awaitable<Result<void>> Engine::probe(UpstreamAccount with) {
 }
 
 // What the end of a submit says about the account (account_health.h).
-awaitable<void> Engine::judge(std::string account_id, Spoken spoken) {
+awaitable<void> Engine::judge(UpstreamAccount account, Spoken spoken) {
+  const std::string& account_id = account.account.id;
+  const std::string& name = account.name.empty() ? account_id : account.name;
   const auto* outcome = std::get_if<providers::Outcome>(&spoken);
   const auto* why = outcome ? std::get_if<providers::Failed>(outcome) : nullptr;
   if (why && why->decision == providers::Decision::account) co_return;  // it is taken out, which says more
+  const auto* lost = std::get_if<Lost>(&spoken);
+  if (lost && lost->failure.kind == net::Failure::Kind::cancelled) co_return;  // by this node, which says nothing of the account
   const bool worked = outcome && !(why && why->decision == providers::Decision::retry);
-  struct Change { bool opened = false, closed = false; int rests = 0; };
-  const Change change = parts_.health.with(account_id, [worked, at = now()](Breaker& breaker) {
-    const int before = breaker.rests();
-    if (!worked) return Change{.opened = breaker.failed(at), .rests = breaker.rests()};
-    breaker.succeeded();
-    return Change{.closed = before >= kRestsBeforeAlert};
-  });
-  if (change.opened) log::warn("upstream account {} rests: its submits fail", account_id);
-  if (change.closed)
-    co_await parts_.database.write([account_id, at = now()](db::Tx& tx) { notify::resolve(tx, "account_resting", account_id, at); });
-  if (!change.opened || change.rests < kRestsBeforeAlert) co_return;
-  const Text message{fmt::format("Account {} has failed for a while and is tried now and then; tasks wait or go to others.", account_id),
-                     fmt::format("账户 {} 持续失败，正在间隔重试；任务将等待或改用其他账户。", account_id)};
-  co_await parts_.database.write([account_id, message, id = new_id(now()), at = now()](db::Tx& tx) {
-    notify::raise(tx, id, "account_resting", account_id, message, at);
-  });
+  // The answer of the submit is still to be written down: what cannot be told of the account must not take it along.
+  try {
+    if (worked) {
+      parts_.health.with(account_id, [](Breaker& breaker) { breaker.succeeded(); });
+      if (well_.contains(account_id)) co_return;
+      co_await parts_.database.write([account_id, at = now()](db::Tx& tx) { notify::resolve(tx, "account_resting", account_id, at); });
+      well_.insert(account_id);
+      co_return;
+    }
+    struct Change { bool opened = false; int rests = 0; };
+    const Change change = parts_.health.with(account_id, [at = now()](Breaker& breaker) {
+      const bool opened = breaker.failed(at);
+      return Change{opened, breaker.rests()};
+    });
+    if (!change.opened) co_return;
+    log::warn("upstream account {} rests: its submits fail", name);
+    if (change.rests < kRestsBeforeAlert) co_return;
+    well_.erase(account_id);
+    const Text message{fmt::format("Account {} has failed for a while and is tried now and then; tasks wait or go to others.", name),
+                       fmt::format("账户 {} 持续失败，正在间隔重试；任务将等待或改用其他账户。", name)};
+    co_await parts_.database.write([account_id, message, id = new_id(now()), at = now()](db::Tx& tx) {
+      notify::raise(tx, id, "account_resting", account_id, message, at);
+    });
+  } catch (const std::exception& e) {
+    log::error("how account {} works could not be told: {}", name, e.what());
+  }
 }
 
 awaitable<void> Engine::take_out(const UpstreamAccount& account, const providers::Failed& why) {

@@ -44,7 +44,7 @@ std::shared_ptr<const Waiting::Known> Waiting::known(db::Tx& tx, const std::stri
       if (age >= 0 && age < std::max(kLineFor, found->second->cost_ms * kCostShare)) return found->second;
     }
   }
-  auto fresh = std::make_shared<Known>(Known{Line::of(tx, provider, now), slots_of(tx, accounts_, provider), 0});
+  auto fresh = std::make_shared<Known>(Known{Line::of(tx, provider, now), load_scheduling(tx), slots_of(tx, accounts_, provider), 0});
   fresh->cost_ms = std::max<std::int64_t>(0, clock_.now_ms() - now);
   std::lock_guard lock(mutex_);
   lines_[provider] = fresh;
@@ -58,9 +58,11 @@ void Waiting::place(db::Tx& tx, const Task& task, Progress& progress) {
     return;
   }
   const auto line = known(tx, task.provider);
-  const std::int64_t ahead = line->line.ahead(task.priority, task.user_id, own_ahead(tx, task));
+  const std::int64_t own = own_ahead(tx, task), ahead = line->line.ahead(task.priority, task.user_id, own);
   progress.queue_position = static_cast<int>(ahead);
   progress.wait_ms = line->line.wait_ms(ahead, line->slots);
+  const auto limited = wait_for_limits(tx, line->rules, task, own);
+  if (progress.wait_ms) progress.wait_ms = limited ? std::optional(std::max(*progress.wait_ms, *limited)) : std::nullopt;
 }
 
 awaitable<void> tell_places(CoroGroup& group, Wakeup& due, db::Database& database, notify::Hub& hub, Waiting& waiting) {

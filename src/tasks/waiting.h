@@ -27,6 +27,7 @@ class Waiting {
  private:
   struct Known {
     Line line;
+    Scheduling rules;
     std::int64_t slots = 0;   // tasks the provider's accounts work on at once
     std::int64_t cost_ms = 0; // of reading it
   };

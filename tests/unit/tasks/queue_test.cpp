@@ -216,6 +216,36 @@ TEST_F(Queue, EstimatesTheWaitFromWhatIsAtWork) {
   EXPECT_EQ(line.wait_ms(3, 2), 8'000);
 }
 
+TEST_F(Queue, EstimatesTheWaitForTheLimitsOfUserAndModelToo) {
+  Scheduling scheduling;
+  scheduling.users["ann"] = {.at_once = 2};
+  scheduling.models["slow"] = 1;
+  line_up("ann", 6);
+  line_up("bob", 1, Priority::normal, "slow");
+  line_up("cem", 1, Priority::normal, "slow");
+  rules(scheduling);
+  EXPECT_EQ(take(10), (Names{"ann1", "bob1", "ann2"}));
+  const auto wait = [&](const std::string& prompt) {
+    return write([&](db::Tx& tx) {
+      const auto id = tx.first("SELECT id FROM fg_task WHERE prompt = $1", {prompt}, [](const db::Row& row) { return row.str(0); });
+      const auto task = store::find(tx, id.value(), "");
+      return wait_for_limits(tx, load_scheduling(tx), *task, own_ahead(tx, *task));
+    });
+  };
+  EXPECT_EQ(wait("ann3"), std::nullopt) << "nothing was learned yet";
+  write([&](db::Tx& tx) {
+    add_durations(tx, "m", "", {4'000}, now_);
+    add_durations(tx, "slow", "", {60'000}, now_);
+  });
+  EXPECT_EQ(wait("ann3"), 2'000) << "two at work, each for four seconds: one ends every two";
+  EXPECT_EQ(wait("ann6"), 8'000);
+  EXPECT_EQ(wait("cem1"), 60'000) << "one of that model at a time";
+  end(0);
+  EXPECT_EQ(wait("ann3"), 0) << "a place is free";
+  line_up("dan", 9);
+  EXPECT_EQ(wait("dan9"), 0) << "no limit is theirs";
+}
+
 TEST_F(Queue, KeepsTheRulesOverASave) {
   Scheduling scheduling;
   scheduling.roles["user"] = {.priorities = {Priority::low}, .weight = 7, .at_once = 3, .pending = 9};
