@@ -1,6 +1,11 @@
 #include "clients.h"
 
+#include <algorithm>
+
 namespace fluxgate::simulation {
+namespace {
+std::string name_of(const std::string& user, const std::string& key) { return user + " " + key; }
+}  // namespace
 
 void Clients::submit(Process& at, const std::vector<Process*>& others) {
   tasks::SubmitRequest request;
@@ -14,6 +19,11 @@ void Clients::submit(Process& at, const std::vector<Process*>& others) {
   if (shared) request.body["seed"] = 1, request.body["use_cache"] = true;
   if (one_in(3)) request.body["images"] = 2;
   if (one_in(3)) request.body["priority"] = "low";
+  // Whose key it is belongs to it: others may have chosen the same.
+  if (!submits_.empty() && one_in(6))
+    if (const auto& other = submits_[random_() % submits_.size()]; other.user_id != request.user_id)
+      if (!chose(request.user_id, other.idempotency_key))
+        request.idempotency_key = other.idempotency_key;
   submits_.push_back(request);
   send(at, request);
   if (one_in(5))
@@ -34,6 +44,10 @@ void Clients::submit_batch(Process& at, const std::vector<Process*>& others) {
   for (Process* other : others) send(*other, request);
 }
 
+bool Clients::chose(const std::string& user, const std::string& key) const {
+  return std::ranges::any_of(submits_, [&](const auto& one) { return one.user_id == user && one.idempotency_key == key; });
+}
+
 void Clients::repeat_one(Process& at) {
   if (!batch_submits_.empty() && one_in(4)) return send(at, batch_submits_[random_() % batch_submits_.size()]);
   if (!submits_.empty()) send(at, submits_[random_() % submits_.size()]);
@@ -50,7 +64,7 @@ void Clients::cancel_one(Process& at) {
 }
 
 void Clients::send(Process& at, const tasks::SubmitRequest& request) {
-  const std::string& key = request.idempotency_key;
+  const std::string key = name_of(request.user_id, request.idempotency_key);
   at.begin(at.tasks().submit(request),
            [this, key, known = tasks_.contains(key)](std::exception_ptr error, Result<tasks::Submitted> answer) {
              if (!error) remember(tasks_, key, known, answer);
@@ -58,7 +72,7 @@ void Clients::send(Process& at, const tasks::SubmitRequest& request) {
 }
 
 void Clients::send(Process& at, const tasks::BatchRequest& request) {
-  const std::string& key = request.idempotency_key;
+  const std::string key = name_of(request.user_id, request.idempotency_key);
   at.begin(at.batches().submit(request),
            [this, key, known = batches_.contains(key)](std::exception_ptr error, Result<tasks::Submitted> answer) {
              if (!error) remember(batches_, key, known, answer);

@@ -37,6 +37,7 @@ class Clients {
   void send(Process& at, const tasks::BatchRequest& request);
   // `known`: it had been answered before this was sent.
   void remember(Answered& answered, const std::string& key, bool known, const Result<tasks::Submitted>& answer);
+  bool chose(const std::string& user, const std::string& key) const;
   bool one_in(unsigned n) { return random_() % n == 0; }
 
   std::mt19937_64& random_;

@@ -9,7 +9,7 @@
 
 namespace fluxgate::simulation {
 
-// What the clients know: by Idempotency-Key, the id they were answered.
+// What the clients know: by user and Idempotency-Key, "user1 key7", the id they were answered.
 using Answered = std::map<std::string, std::string>;
 
 struct Known {

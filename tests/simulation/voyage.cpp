@@ -107,7 +107,7 @@ class Voyage {
     auto up_to = [this](int limit) { return static_cast<int>(random_() % static_cast<unsigned>(limit + 1)); };
     weather_ = {.refuse = up_to(30), .no_connection = up_to(20), .lost_before = up_to(10), .lost_after = up_to(15),
                 .status_error = up_to(20), .forget = up_to(2), .fail_job = up_to(15), .bad_download = up_to(25),
-                .gone_download = up_to(10), .cancel = up_to(3), .crash = up_to(20), .stall = up_to(3), .freeze = up_to(10),
+                .gone_download = up_to(10), .cancel = up_to(3), .crash = up_to(20), .stall = up_to(3), .freeze = up_to(10), .balk = up_to(8), .restored = up_to(60), .outage = up_to(3),
                 .saboteur = up_to(10), .clock = up_to(3), .lock_account = up_to(3), .impatience = up_to(10),
                 .no_hook = up_to(30), .late_hook = up_to(30), .twice = up_to(40), .forged = up_to(30), .early_hook = up_to(20)};
     if (random_() % 4 == 0) weather_.commit_failure = up_to(10);
@@ -138,7 +138,12 @@ class Voyage {
   }
 
   Process& some_node() { return *nodes_[random_() % nodes_.size()]; }
-  void freeze(Process& node) { node.freeze(5'000 + static_cast<Millis>(random_() % 30'000)); }
+  // A machine that was put to sleep may find its clock where it was, or a little before.
+  void freeze(Process& node) {
+    const Millis stands = 5'000 + static_cast<Millis>(random_() % 30'000);
+    node.freeze(stands);
+    if (chance(weather_.restored)) restored_.emplace(clock_.steady_ms() + stands, stands + static_cast<Millis>(random_() % 3'000));
+  }
 
   // ---- what happens ----
 
@@ -152,14 +157,28 @@ class Voyage {
     if (disk_ && rarely(weather_.crash)) disk_->crash_after(1 + static_cast<int>(random_() % 60));
     if (chance(weather_.saboteur) && !node->frozen()) node->begin(ruin(), [](std::exception_ptr) {});
     if (rarely(weather_.lock_account)) upstream_.locked.insert(kAccounts[random_() % std::size(kAccounts)]);
+    if (rarely(weather_.outage)) upstream_.shut(clock_.steady_ms() + 20'000 + static_cast<Millis>(random_() % 160'000));
     if (rarely(weather_.clock)) put_clock_right();
+  }
+
+  void set_clock(Millis by) {
+    clock_.put_right(by);
+    upstream_.stir();
+  }
+
+  // Before anybody who stood still goes on.
+  void restore_clock() {
+    while (!restored_.empty() && restored_.begin()->first <= clock_.steady_ms()) {
+      set_clock(-restored_.begin()->second);
+      restored_.erase(restored_.begin());
+    }
   }
 
   void put_clock_right() {
     switch (random_() % 3) {
-      case 0: return clock_.put_right(-500);
-      case 1: return clock_.put_right(-static_cast<Millis>(random_() % 3'600'000));
-      case 2: return clock_.put_right(static_cast<Millis>(random_() % 600'000));
+      case 0: return set_clock(-500);
+      case 1: return set_clock(-static_cast<Millis>(random_() % 3'600'000));
+      case 2: return set_clock(static_cast<Millis>(random_() % 600'000));
     }
   }
 
@@ -185,6 +204,7 @@ class Voyage {
   void turn() {
     settle();
     clock_.advance(!misdirected_ && random_() % 50 == 0 ? 30'000 : 50 + static_cast<Millis>(random_() % 400));  // the machine slept
+    restore_clock();
     upstream_.deliver_due();
     for (HookCall& call : upstream_.hooks_due()) deliver(std::move(call));
     for (auto& node : nodes_)
@@ -204,6 +224,9 @@ class Voyage {
       running_ = true;
       database_.run_waiting(random_);
       running_ = false;
+      for (auto& node : nodes_)
+        if (database_.about_to_pay.contains(node->id) && chance(weather_.balk)) freeze(*node);
+      database_.about_to_pay.clear();
       for (const std::string& word : std::exchange(database_.words, {}))
         for (auto& node : nodes_)
           if (!node->frozen() && (misdirected_ || random_() % 8 != 0)) busy = node->engine().heard(word);  // some get lost
@@ -218,6 +241,7 @@ class Voyage {
   // An administrator pays the bill and saves the key again.
   awaitable<void> mend_accounts() {
     upstream_.locked.clear();
+    upstream_.stir();
     co_await database_.write([this](db::Tx& tx) {
       for (const char* id : kAccounts) save_account(tx, id);
     });
@@ -270,7 +294,7 @@ class Voyage {
 
   void look() {
     looked_at_ = database_.commits;
-    for (const std::string& what : {broken_, database_.trespass, clients_.broken()})
+    for (const std::string& what : {broken_, database_.trespass, upstream_.unearned, clients_.broken()})
       if (!what.empty()) throw Broken{what};
     const Known known{clients_.tasks(), clients_.batches(), clients_.asked_for()};
     for (const std::string& what : database_.read_now([&known](db::Tx& tx) { return broken_promises(tx, known); }))
@@ -319,6 +343,7 @@ class Voyage {
   std::string broken_;
   bool running_ = false, misdirected_ = false;
   std::int64_t looked_at_ = 0;
+  std::multimap<Millis, Millis> restored_;  // when the clock is put back, and by how much
   int lives_ = 0;
   const Surroundings around_;
   std::vector<Node> nodes_;  // last: what they end with still uses the rest

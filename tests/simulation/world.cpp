@@ -54,14 +54,16 @@ class OfNode final : public db::Job {
 
 }  // namespace
 
-// A task that has an owner is moved on by that owner alone; only a cancel may come from anywhere. It is taken from it
-// only when its lease is over.
+// A task that has an owner is moved on by that owner alone; only before anything was sent a cancel may come from
+// anywhere. It is taken from it only when its lease is over.
 void SimDatabase::watch_owners() {
   sqlite3_create_function(
       connection_->handle(), "sim_moves", 2, SQLITE_UTF8, this,
       [](sqlite3_context* context, int, sqlite3_value** values) {
         auto& database = *static_cast<SimDatabase*>(sqlite3_user_data(context));
         const std::string owner(reinterpret_cast<const char*>(sqlite3_value_text(values[0])));
+        if (std::string_view(reinterpret_cast<const char*>(sqlite3_value_text(values[1]))) == "submitting")
+          database.about_to_pay.insert(owner);
         if (!database.at_work_.empty() && owner != database.at_work_)
           database.trespass = fmt::format("a task is moved by its owner alone: {} moved a task of {}", database.at_work_, owner);
       },
@@ -79,7 +81,8 @@ void SimDatabase::watch_owners() {
   tx.exec("CREATE TEMP TRIGGER IF NOT EXISTS sim_taken AFTER UPDATE OF owner ON main.fg_task WHEN OLD.owner IS NOT NULL "
           "AND NEW.owner <> OLD.owner BEGIN SELECT sim_takes(OLD.owner, (SELECT MAX(lease_until) FROM main.fg_node WHERE id = OLD.owner)); END");
   tx.exec("CREATE TEMP TRIGGER IF NOT EXISTS sim_owner AFTER UPDATE OF status ON main.fg_task WHEN OLD.owner IS NOT NULL "
-          "AND NEW.status <> 'cancelled' AND NEW.rev = OLD.rev + 1 BEGIN SELECT sim_moves(OLD.owner, OLD.id); END");
+          "AND (NEW.status <> 'cancelled' OR OLD.status <> 'queued') AND NEW.rev = OLD.rev + 1 "
+          "BEGIN SELECT sim_moves(OLD.owner, NEW.status); END");
 }
 
 void SimDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
@@ -165,12 +168,15 @@ void SimUpstream::plan_hooks(const std::string& id, const UpstreamJob& job, cons
   if (chance(weather_.forged)) {
     HookCall forged = call;
     if (chance(50)) forged.mac = "0000";
-    else forged.signature = "bad", forged.body = "done job999";
+    else forged.signature = "bad", forged.body = "done job999 1";
     hooks_.emplace(clock_.steady_ms() + static_cast<Millis>(random_() % 5'000), forged);
   }
   if (chance(weather_.no_hook)) return;
   Millis at = job.finishes_at;
-  if (chance(weather_.early_hook)) at = clock_.steady_ms();  // done at once, and told before the submit is answered
+  if (chance(weather_.early_hook)) {  // done at once, and told before the submit is answered
+    at = clock_.steady_ms();
+    if (!job.fails) done_at_[id] = at;
+  }
   if (chance(weather_.late_hook)) at += 30'000;
   hooks_.emplace(at, call);
   if (chance(weather_.twice)) hooks_.emplace(at + static_cast<Millis>(random_() % 3'000), call);
@@ -183,8 +189,12 @@ net::Reply SimUpstream::submit(const std::string& node, const HttpRequest& reque
   const auto line = request.body.find('\n'), hook = request.body.find('\n', line + 1);
   const std::string task = request.body.substr(0, line);
   on_paid(node, task);
-  if (std::ranges::any_of(locked, [&](const auto& host) { return request.url.starts_with("http://" + host + "/"); }))
-    return HttpResponse{402, {}, "no balance"};
+  const std::string host = request.url.substr(7, request.url.find('/', 7) - 7);
+  if (is_shut()) {
+    judge_rest(node, host);
+    return HttpResponse{503, {}, "busy"};
+  }
+  if (locked.contains(host)) return HttpResponse{402, {}, "no balance"};
   if (chance(weather_.no_connection)) return std::unexpected(net::Failure{Kind::connect, Sent::no, "refused"});
   if (chance(weather_.refuse)) return HttpResponse{503, {}, "busy"};
   if (chance(weather_.lost_before)) return std::unexpected(net::Failure{Kind::closed, Sent::maybe, "reset"});
@@ -197,15 +207,30 @@ net::Reply SimUpstream::submit(const std::string& node, const HttpRequest& reque
   if (chance(weather_.early_hook)) job.finishes_at = clock_.steady_ms();
   ++accepted_per_task[task];
   jobs[id] = job;
+  if (!job.fails) done_at_[id] = job.finishes_at;
   if (hook != std::string::npos) plan_hooks(id, job, request.body.substr(hook + 1));
   if (chance(weather_.lost_after)) return std::unexpected(net::Failure{Kind::closed, Sent::maybe, "reset"});
   return HttpResponse{200, {}, id};
+}
+
+void SimUpstream::shut(Millis until) { outage_ = {clock_.steady_ms(), until, 0, {}}; }
+
+// A node that is refused again and again tries less and less often. What was on its way when it began, what makes it
+// rest, and a try after each rest (5 s, 10 s, 20 s …) may come; the same again when something stirred them.
+void SimUpstream::judge_rest(const std::string& node, const std::string& host) {
+  constexpr int kOnTheWay = 4 + 5 + 4, kTries = 7;
+  if (++outage_.posts[node + " " + host] > (kOnTheWay + kTries) * (1 + outage_.stirs))
+    unearned = fmt::format("an account that refuses everything is let rest: {} sent {} to {} in {} s", node, outage_.posts[node + " " + host],
+                           host, (clock_.steady_ms() - outage_.since) / 1000);
 }
 
 net::Reply SimUpstream::answer(const std::string& node, const HttpRequest& request) {
   std::string path = request.url.substr(request.url.find('/', std::string("http://").size()));
   if (request.method == "POST") return submit(node, request);
   if (path.starts_with("/file/")) {
+    const auto done = done_at_.find(path.substr(6, path.rfind('/') - 6));
+    if (done == done_at_.end() || clock_.steady_ms() < done->second)
+      unearned = "nothing is taken for a result before the upstream has finished it: " + path;
     // What is gone stays gone: a picture's number decides.
     const auto number = static_cast<int>(std::hash<std::string>{}(path) % 100);
     if (number < weather_.gone_download || chance(weather_.bad_download)) return HttpResponse{404, {}, ""};
@@ -269,8 +294,7 @@ providers::WebhookVerdict SimAdapter::on_webhook(const HeaderList& headers, std:
   const auto from = body.find(' ') + 1;
   const std::string id(body.substr(from, body.find(' ', from) - from));
   const bool ours = !job.reference.contains("id") || job.reference.at("id").as_string() == id;
-  if (!good || !ours) return {};
-  return {true, finished(std::string(body))};
+  return {good && ours, finished(std::string(body))};
 }
 
 // ---- catalogue and files ----

@@ -51,6 +51,8 @@ class SimDatabase final : public db::Database {
   // Once the tables are there.
   void watch_owners();
   std::string trespass;  // what that found
+  // Nodes that have just committed that a paid request is about to go out, once each.
+  std::set<std::string> about_to_pay;
 
   // Words between nodes, until somebody takes them.
   void announce(const std::string& word) override { words.push_back(word); }
@@ -89,7 +91,10 @@ struct Weather {
   int cancel = 0;            // the user cancels, per step
   int crash = 0;             // per mille, per step
   int stall = 0;             // a call takes a minute
-  int freeze = 0;            // per mille, per step: a node stands still for longer than its lease
+  int freeze = 0;            // per mille, per step: a node stands still for longer than its lease; besides, …
+  int balk = 0;              // … in percent, with a paid request in its hand; …
+  int restored = 0;          // … and in percent of them all, the clock is put back when it goes on
+  int outage = 0;            // per mille, per step: the upstream takes nothing from anybody for minutes
   int saboteur = 0;          // a closure writes nonsense and throws, among the others
   int clock = 0;             // per mille, per step: the clock is put forward or back
   int lock_account = 0;      // per mille, per step: an account's key or balance is refused from now on
@@ -131,6 +136,12 @@ class SimUpstream {
   std::map<std::string, UpstreamJob> jobs;
   std::map<std::string, int> accepted_per_task;
   std::set<std::string> locked;  // accounts, by host
+  // From now on until then everything is refused.
+  void shut(Millis until);
+  bool is_shut() const { return clock_.steady_ms() < outage_.until; }
+  // Something happened that lets resting accounts be tried anew.
+  void stir() { ++outage_.stirs; }
+  std::string unearned;  // a result that was fetched before there was one; a rest that was not kept
   // Asked for every paid request as it comes in.
   std::function<void(const std::string& node, const std::string& task)> on_paid;
 
@@ -150,6 +161,14 @@ class SimUpstream {
   std::set<std::string> dead_;
   std::multimap<Millis, Pending> pending_;
   std::multimap<Millis, HookCall> hooks_;
+  // By node and host, what came in while it was shut.
+  struct Outage {
+    Millis since = 0, until = 0;
+    int stirs = 0;
+    std::map<std::string, int> posts;
+  } outage_;
+  void judge_rest(const std::string& node, const std::string& host);
+  std::map<std::string, Millis> done_at_;  // by job, of those that succeed
   int next_job_ = 0;
 };
 
