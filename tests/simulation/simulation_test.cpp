@@ -60,9 +60,13 @@ struct Regression {
   const char* what;
 };
 constexpr Regression kRegressions[] = {
-    {1, "captured twice, a release forgotten, no fencing, a late answer ignored, bought elsewhere after acceptance and others"},
-    {3, "answered before COMMIT: a disk that loses power"},
-    {7, "no lease check before a paid request"},
+    {1, "captured twice, a release forgotten, no fencing, no lease check, bought elsewhere after acceptance and others"},
+    {2, "webhooks taken without their path or their signature"},
+    {4, "answered before COMMIT; a cached result of another user"},
+    {21, "files of what was cancelled"},
+    {24, "accounts that were not let rest"},
+    {25, "a lease believed in by a clock that was put back; a late answer ignored"},
+    {35, "files without an owner"},
 };
 
 TEST_F(Simulation, KeepsWhatWasMended) {
