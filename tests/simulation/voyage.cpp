@@ -107,7 +107,7 @@ class Voyage {
     auto up_to = [this](int limit) { return static_cast<int>(random_() % static_cast<unsigned>(limit + 1)); };
     weather_ = {.refuse = up_to(30), .no_connection = up_to(20), .lost_before = up_to(10), .lost_after = up_to(15),
                 .status_error = up_to(20), .forget = up_to(2), .fail_job = up_to(15), .bad_download = up_to(25),
-                .gone_download = up_to(10), .cancel = up_to(3), .crash = up_to(20), .stall = up_to(3), .freeze = up_to(10), .balk = up_to(8), .restored = up_to(60), .outage = up_to(3),
+                .gone_download = up_to(10), .cancel = up_to(3), .crash = up_to(20), .stall = up_to(3), .freeze = up_to(10), .balk = up_to(25), .restored = up_to(100), .outage = up_to(3),
                 .saboteur = up_to(10), .clock = up_to(3), .lock_account = up_to(3), .impatience = up_to(10),
                 .no_hook = up_to(30), .late_hook = up_to(30), .twice = up_to(40), .forged = up_to(30), .early_hook = up_to(20)};
     if (random_() % 4 == 0) weather_.commit_failure = up_to(10);
