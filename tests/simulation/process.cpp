@@ -36,10 +36,12 @@ Process::~Process() {
 bool Process::run() {
   around_.database.hear(id);
   context_.restart();
-  bool any = false;
-  while (context_.poll() != 0) any = true;
+  constexpr int kMost = 200'000;  // a few hundred are usual
+  int done = 0;
+  while (done < kMost && context_.poll_one() != 0) ++done;
   around_.database.hear("");
-  return any;
+  if (done == kMost && !dead_) throw std::runtime_error("a node comes to rest when nothing happens: " + id);
+  return done != 0;
 }
 
 }  // namespace fluxgate::simulation
