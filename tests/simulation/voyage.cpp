@@ -5,6 +5,7 @@
 #include "clients.h"
 #include "invariants.h"
 #include "process.h"
+#include "randomness.h"
 
 namespace fluxgate::simulation {
 namespace {
@@ -44,6 +45,17 @@ class Voyage {
   void misdirect_in_fair_weather() {
     calm();
     misdirected_ = true;
+  }
+
+  // Every event that users were told of, in order.
+  std::string told() {
+    std::string events;
+    database_.read_now([&events](db::Tx& tx) {
+      tx.each("SELECT user_id, seq, type, data, created_at FROM fg_event ORDER BY user_id, seq", {}, [&events](const db::Row& row) {
+        events += fmt::format("{} {} {} {} {}\n", row.str(0), row.i64(1), row.str(2), row.str(3), row.i64(4));
+      });
+    });
+    return events;
   }
 
   Millis longest_open() {
@@ -363,11 +375,20 @@ std::string sail(Voyage& voyage) {
 }  // namespace
 
 std::string play(std::uint64_t seed) {
+  begin_randomness(seed);
   Voyage voyage(seed);
   return sail(voyage);
 }
 
+std::string story(std::uint64_t seed) {
+  begin_randomness(seed);
+  Voyage voyage(seed);
+  std::string broken = sail(voyage);
+  return voyage.told() + broken;
+}
+
 Heard hear_by_the_other_node(std::uint64_t seed) {
+  begin_randomness(seed);
   Voyage voyage(seed);
   voyage.misdirect_in_fair_weather();
   std::string broken = sail(voyage);

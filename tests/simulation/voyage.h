@@ -11,6 +11,8 @@ namespace fluxgate::simulation {
 
 // "" when every promise held to the end; else what was broken, when, and in what weather.
 std::string play(std::uint64_t seed);
+// The same, told by its events.
+std::string story(std::uint64_t seed);
 
 // In fair weather, with two nodes whose webhooks always reach the one that does not have the task: how long the
 // longest task stayed open after the upstream had ended it, and what was broken ("" = nothing).
