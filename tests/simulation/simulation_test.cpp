@@ -69,12 +69,14 @@ struct Regression {
 };
 constexpr Regression kRegressions[] = {
     {1, "no lease check, a lease believed in by a clock that was put back, captured twice, a release forgotten and others"},
-    {2, "a cached result of another user, a key of everybody, webhooks taken without their signature"},
-    {4, "answered before COMMIT; webhooks taken without their path"},
-    {6, "no fencing; a batch that never ends"},
-    {10, "files of what was cancelled"},
-    {16, "a late answer ignored"},
-    {35, "accounts that were not let rest"},
+    {2, "credit not looked at; webhooks taken without their signature"},
+    {3, "answered before COMMIT; sent again for ever"},
+    {4, "webhooks taken without their path"},
+    {5, "accepted for nothing; a batch cut short"},
+    {6, "a batch that never ends; a batch's key forgotten; cancelled while it was sent"},
+    {7, "a cached result of another user"},
+    {41, "a late answer ignored"},
+    {88, "accounts that were not let rest"},
 };
 
 TEST_F(Simulation, KeepsWhatWasMended) {
