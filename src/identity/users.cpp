@@ -53,7 +53,8 @@ bool email_in_use(db::Tx& tx, std::string_view email, std::string_view except_id
 }
 
 bool wins_first_admin(db::Tx& tx, std::string_view user_id, Millis now) {
-  if (tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM \"user\" LIMIT 1) AS one") != 0) return false;
+  if (tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM \"user\" WHERE COALESCE(email, '') <> $1 LIMIT 1) AS one", {kLocalUser}) != 0)
+    return false;
   return tx.exec(
              "INSERT INTO fg_once (name, value, created_at) VALUES ('first_admin', $1, $2) "
              "ON CONFLICT DO NOTHING",

@@ -37,11 +37,14 @@ struct NewUser {
   Role role = Role::pending;
 };
 
+// The account under which `fluxgate generate` works on a node of its own. Nobody signs in with it.
+inline constexpr std::string_view kLocalUser = "generate@localhost";
+
 // Whether a sign-up may make the first admin, or the role is what an admin or operator said.
 enum class FirstAdmin { wins, no };
 
 // Inserts the account. bad_request `email_taken` when the address has one. With FirstAdmin::wins, the first
-// account of an empty database becomes admin whatever `user.role` says.
+// account of a database without people (kLocalUser is none) becomes admin whatever `user.role` says.
 Result<User> insert_user(db::Tx& tx, const NewUser& user, FirstAdmin first, Millis now);
 
 std::optional<User> find_user(db::Tx& tx, std::string_view id);

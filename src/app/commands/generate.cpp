@@ -28,8 +28,6 @@ struct GenerateWords {
   int count = 1;
 };
 
-constexpr const char* kLocalUser = "generate@localhost";
-
 class ServerApi {
  public:
   ServerApi(std::string base, std::string token) : base_(std::move(base)), token_(std::move(token)) {}
@@ -160,8 +158,8 @@ Result<void> make(ServerApi& api, const GenerateWords& words) {
 // operator, so the command gives itself what the picture costs; the ledger shows it.
 Result<std::string> local_token(const Config& config, db::Database& database) {
   auto console = open_console(config, database);
-  auto user = console.find(kLocalUser);
-  if (!user) user = console.add({"generate", kLocalUser, crypto::random_hex(16), ""}, identity::Role::user);
+  auto user = console.find(std::string(identity::kLocalUser));
+  if (!user) user = console.add({"generate", std::string(identity::kLocalUser), crypto::random_hex(16), ""}, identity::Role::user);
   if (!user) return fail(std::move(user).error());
   auto stamp = credits::make_stamp(system_clock().now_ms());
   auto granted = database.write_now([id = user->id, stamp](db::Tx& tx) {
@@ -172,7 +170,7 @@ Result<std::string> local_token(const Config& config, db::Database& database) {
   if (!granted) return fail(std::move(granted).error());
   FLUX_TRY(secret, identity::session_secret(config.secret_key, config.data_dir));
   identity::Tokens tokens(secret);
-  FLUX_TRY(session, console.token(kLocalUser, tokens, std::chrono::hours(1)));
+  FLUX_TRY(session, console.token(std::string(identity::kLocalUser), tokens, std::chrono::hours(1)));
   return session.token;
 }
 

@@ -63,6 +63,13 @@ TEST_F(Users, InAnAdoptedDatabaseLeaveNoFirstAdminToWin) {
   EXPECT_EQ(add("new@example.org", Role::pending, FirstAdmin::wins)->role, Role::pending);
 }
 
+// Who tries a picture first, as the README begins, still becomes the administrator by signing up.
+TEST_F(Users, AreWithoutAnAdminWhileOnlyTheCommandLineMadePictures) {
+  ASSERT_TRUE(add(std::string(kLocalUser), Role::user));
+  EXPECT_EQ(add("ann@example.org", Role::pending, FirstAdmin::wins)->role, Role::admin);
+  EXPECT_EQ(add("bob@example.org", Role::pending, FirstAdmin::wins)->role, Role::pending);
+}
+
 TEST_F(Users, MayTakeAnEmailThatItsOwnerGaveUp) {
   const auto ada = add("ada@example.org");
   ASSERT_FALSE(add("ada@example.org"));
