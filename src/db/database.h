@@ -25,7 +25,6 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -144,10 +143,7 @@ class Tx {
 // A closure on its way through the database. Internal to this folder and Database's templates.
 class Job {
  public:
-  explicit Job(std::source_location given_by = {}) : where(given_by) {}
   virtual ~Job() = default;
-  // The line of the product that gave it: tests/closures looks whether each has been there.
-  const std::source_location where;
   // Runs the closure. False when it refused (an error Result).
   virtual bool run(Tx& tx) = 0;
   // Called once, after COMMIT (no error) or when all is lost (error). From any thread.
@@ -160,14 +156,14 @@ class Database {
   virtual Dialect dialect() const = 0;
 
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
-  awaitable<R> write(F closure, std::source_location where = std::source_location::current());
+  awaitable<R> write(F closure);
   // A read-only closure on a snapshot; bounded work only (SQLite runs it on the calling thread).
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
   awaitable<R> read(F closure);
 
   // For command line tools, start-up and tests: the calling thread waits. Never on an I/O thread.
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
-  R write_now(F closure, std::source_location where = std::source_location::current());
+  R write_now(F closure);
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
   R read_now(F closure);
 
@@ -209,8 +205,8 @@ inline constexpr bool is_result<std::expected<T, E>> = true;
 template <class F, class R>
 class ClosureJob final : public Job {
  public:
-  ClosureJob(F closure, std::function<void(std::exception_ptr)> done, std::source_location where = {})
-      : Job(where), closure_(std::move(closure)), done_(std::move(done)) {}
+  ClosureJob(F closure, std::function<void(std::exception_ptr)> done)
+      : closure_(std::move(closure)), done_(std::move(done)) {}
 
   bool run(Tx& tx) override {
     if constexpr (std::is_void_v<R>) {

@@ -31,10 +31,10 @@ awaitable<void> suspend_until_finished(Start start) {
 }  // namespace detail
 
 template <class F, class R>
-awaitable<R> Database::write(F closure, std::source_location where) {
+awaitable<R> Database::write(F closure) {
   std::shared_ptr<detail::ClosureJob<F, R>> job;
   co_await detail::suspend_until_finished([&](std::function<void(std::exception_ptr)> resume) {
-    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume), where);
+    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume));
     enqueue_write(job);
   });
   co_return job->take();
@@ -52,13 +52,13 @@ awaitable<R> Database::read(F closure) {
 }
 
 template <class F, class R>
-R Database::write_now(F closure, std::source_location where) {
+R Database::write_now(F closure) {
   std::promise<void> done;
   auto finished = [&done](std::exception_ptr error) {
     if (error) done.set_exception(error);
     else done.set_value();
   };
-  auto job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(finished), where);
+  auto job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(finished));
   enqueue_write(job);
   done.get_future().get();
   return job->take();
