@@ -1,5 +1,7 @@
 // What nobody needs: bytes without a row, copies of what was moved, results whose task is gone, uploads to a store
 // that were never ended or completed. Younger things than the grace period may belong to somebody who is just about to say so.
+#include <functional>
+
 #include <fmt/format.h>
 
 #include "app/commands/files_check.h"
@@ -41,20 +43,20 @@ Heap collect_disk(FilesTool& tool, const CollectOptions& options) {
   return heap;
 }
 
-awaitable<Result<Heap>> collect_store(FilesTool& tool, files::OpenStorePtr from, CollectOptions options) {
-  Heap heap{"objects in " + std::string(from->store->description()) + " without a row"};
-  const Millis before = system_clock().now_ms() - options.older_than_s * 1000ll;
+// Whether the database knows the object that has this key in the store.
+using Known = std::function<awaitable<bool>(std::string)>;
+
+// Objects of a folder of the store, last written before then, that are not known.
+awaitable<Result<Heap>> collect_listed(Heap heap, files::OpenStorePtr from, std::string folder, Millis before, bool remove, Known known) {
   std::string after;
   do {
-    auto listing = co_await from->store->list(from->row.base_path, after, kPage);
+    auto listing = co_await from->store->list(folder, after, kPage);
     if (!listing) co_return fail(std::move(listing).error());
     for (const files::Listed& found : listing->objects) {
-      // Only what has a name that we give.
-      const std::string key(files::key_in(found.key));
-      if (!files::is_key(key) || found.modified_at == 0 || found.modified_at >= before) continue;
-      const auto object = co_await tool.database().read([key](db::Tx& tx) { return files::objects::find(tx, key); });
-      if (object && object->place == from->row.id && object->cloud_path == found.key) continue;
-      if (options.yes) {
+      if (found.modified_at == 0 || found.modified_at >= before) continue;
+      const bool wanted = co_await known(found.key);
+      if (wanted) continue;
+      if (remove) {
         auto gone = co_await from->store->remove(found.key);
         if (!gone) co_return fail(std::move(gone).error());
       }
@@ -63,12 +65,27 @@ awaitable<Result<Heap>> collect_store(FilesTool& tool, files::OpenStorePtr from,
     }
     after = listing->next;
   } while (!after.empty());
-  if (options.yes) {
+  co_return heap;
+}
+
+awaitable<Result<Heap>> collect_store(FilesTool& tool, files::OpenStorePtr from, CollectOptions options) {
+  const Millis before = system_clock().now_ms() - options.older_than_s * 1000ll;
+  const Known known = [&tool, place = from->row.id](std::string path) {
+    return tool.database().read([place, path](db::Tx& tx) {
+      const std::string key(files::key_in(path));
+      if (!files::is_key(key)) return true;  // only what has a name that we give is ours to judge
+      const auto object = files::objects::find(tx, key);
+      return object && object->place == place && object->cloud_path == path;
+    });
+  };
+  Heap heap{"objects in " + std::string(from->store->description()) + " without a row"};
+  auto collected = co_await collect_listed(std::move(heap), from, from->row.base_path, before, options.yes, known);
+  if (collected && options.yes) {
     auto swept = co_await from->store->sweep_uploads(from->row.base_path, system_clock().now_ms() - kUploadsLive);
     if (!swept) co_return fail(std::move(swept).error());
     if (*swept > 0) fmt::print("uploads to {} that were never ended: {}, removed\n", from->store->description(), *swept);
   }
-  co_return heap;
+  co_return collected;
 }
 
 Heap collect_rows(FilesTool& tool, const CollectOptions& options) {
@@ -95,29 +112,16 @@ Heap collect_rows(FilesTool& tool, const CollectOptions& options) {
 
 // What clients put into a store themselves and nobody can complete any more.
 awaitable<Result<Heap>> collect_incoming(FilesTool& tool, files::OpenStorePtr from, CollectOptions options) {
-  Heap heap{"uploads to " + std::string(from->store->description()) + " that nobody completed"};
   const Millis before = system_clock().now_ms() - std::max<Millis>(options.older_than_s * 1000ll, kUploadsLive);
   const std::string folder = files::incoming_key(from->row.base_path, "");
-  std::string after;
-  do {
-    auto listing = co_await from->store->list(folder, after, kPage);
-    if (!listing) co_return fail(std::move(listing).error());
-    for (const files::Listed& found : listing->objects) {
-      if (found.modified_at == 0 || found.modified_at >= before) continue;
-      const bool known = co_await tool.database().read([id = found.key.substr(folder.size())](db::Tx& tx) {
-        return tx.number("SELECT COUNT(*) FROM fg_upload WHERE id = $1", {id}) > 0;
-      });
-      if (known) continue;
-      if (options.yes) {
-        auto gone = co_await from->store->remove(found.key);
-        if (!gone) co_return fail(std::move(gone).error());
-      }
-      ++heap.count;
-      heap.bytes += found.size;
-    }
-    after = listing->next;
-  } while (!after.empty());
-  co_return heap;
+  const Known known = [&tool, skip = folder.size()](std::string path) {
+    return tool.database().read([id = path.substr(skip)](db::Tx& tx) {
+      return tx.number("SELECT COUNT(*) FROM fg_upload WHERE id = $1", {id}) > 0;
+    });
+  };
+  Heap heap{"uploads to " + std::string(from->store->description()) + " that nobody completed"};
+  auto collected = co_await collect_listed(std::move(heap), from, folder, before, options.yes, known);
+  co_return collected;
 }
 
 // Removing was given up: the store refused too often, or was not known then. The server tries again.
