@@ -53,6 +53,7 @@ Result<void> Staged::append(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   size_ = after;
+  flushed_ = false;
   if (after / kWriteBehind != before / kWriteBehind) ::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
   return {};
 }
@@ -63,6 +64,7 @@ Result<void> Staged::adopt_content() {
   struct stat facts {};
   if (::stat(path_.c_str(), &facts) != 0) return disk_error("look at", path_);
   size_ = static_cast<std::uint64_t>(facts.st_size);
+  flushed_ = false;
   return {};
 }
 
@@ -85,8 +87,10 @@ Result<void> Staged::hash_some() {
 
 // Flushing goes by file, not by descriptor: a new one does as well as the one that wrote.
 Result<void> Staged::flush() {
+  if (flushed_) return {};
   const Descriptor file(path_, O_RDONLY);
   if (!file || ::fdatasync(file.get()) != 0) return disk_error("flush", path_);
+  flushed_ = true;
   return {};
 }
 

@@ -34,7 +34,7 @@ class Staged {
   void seal();
   // Takes over what another program (the picture encoder) wrote to path().
   Result<void> adopt_content();
-  Result<void> flush();  // fdatasync
+  Result<void> flush();  // fdatasync, unless nothing has come since the last one; from any thread, after seal()
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }
@@ -48,6 +48,7 @@ class Staged {
   std::string path_;
   int fd_ = -1;
   std::atomic<std::uint64_t> size_{0}, hashed_{0};
+  std::atomic<bool> flushed_{false};
   std::mutex hashing_;
   crypto::Sha256 hash_;  // under hashing_
   std::string sha256_;
@@ -58,7 +59,7 @@ class BlobStore {
   explicit BlobStore(std::string directory);  // creates it if missing
 
   std::unique_ptr<Staged> stage() const;
-  // Gives the staged file its name for good. The key.
+  // Gives the staged file its name for good; flushes and hashes it before, if nobody has. The key.
   Result<std::string> publish(Staged& staged, std::string_view extension) const;
   // For what can be made again: into `path`, whose folder is created; nothing is flushed. After a crash the file may
   // be there without its bytes: has_bytes() tells.

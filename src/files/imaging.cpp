@@ -209,6 +209,29 @@ std::string dominant_colour(std::span<const unsigned char> rgba) {
                      most.sum[2] / most.weight);
 }
 
+// Colour and ThumbHash of a picture that was made small.
+Result<void> describe(Image small, const DecodeLimits& limits, ImageFacts& facts) {
+  const auto to_rgba = [](Image& image) {
+    const bool coloured = apply(image, [](VipsImage* in, VipsImage** out) {
+      return vips_colourspace(in, out, VIPS_INTERPRETATION_sRGB, nullptr);
+    });
+    if (!coloured || vips_image_hasalpha(image.get())) return coloured;
+    return apply(image, [](VipsImage* in, VipsImage** out) { return vips_addalpha(in, out, nullptr); });
+  };
+  if (!to_rgba(small) || vips_image_get_bands(small.get()) != 4) return broken();
+  const Deadline deadline(small.get(), limits.max_seconds);
+  std::size_t size = 0;
+  const std::unique_ptr<void, GFree> memory(vips_image_write_to_memory(small.get(), &size));
+  const int width = vips_image_get_width(small.get());
+  const int height = vips_image_get_height(small.get());
+  if (!memory || size != static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 4)
+    return deadline.failure();
+  const std::span rgba(static_cast<const unsigned char*>(memory.get()), size);
+  facts.dominant_color = dominant_colour(rgba);
+  facts.thumbhash = crypto::base64(thumbhash(width, height, rgba));
+  return {};
+}
+
 }  // namespace
 
 void initialise() {
@@ -241,24 +264,7 @@ Result<ImageFacts> inspect_image(const std::string& path, Format format, const D
   if (vips_image_get_orientation_swap(header.get())) std::swap(facts.width, facts.height);
 
   FLUX_TRY(small, shrink(path, format, kThumbHashSideMax, limits));
-  const auto to_rgba = [](Image& image) {
-    const bool coloured = apply(image, [](VipsImage* in, VipsImage** out) {
-      return vips_colourspace(in, out, VIPS_INTERPRETATION_sRGB, nullptr);
-    });
-    if (!coloured || vips_image_hasalpha(image.get())) return coloured;
-    return apply(image, [](VipsImage* in, VipsImage** out) { return vips_addalpha(in, out, nullptr); });
-  };
-  if (!to_rgba(small) || vips_image_get_bands(small.get()) != 4) return broken();
-  const Deadline deadline(small.get(), limits.max_seconds);
-  std::size_t size = 0;
-  const std::unique_ptr<void, GFree> memory(vips_image_write_to_memory(small.get(), &size));
-  const int width = vips_image_get_width(small.get());
-  const int height = vips_image_get_height(small.get());
-  if (!memory || size != static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 4)
-    return deadline.failure();
-  const std::span rgba(static_cast<const unsigned char*>(memory.get()), size);
-  facts.dominant_color = dominant_colour(rgba);
-  facts.thumbhash = crypto::base64(thumbhash(width, height, rgba));
+  FLUX_CHECK(describe(std::move(small), limits, facts));
   return facts;
 }
 
@@ -292,7 +298,7 @@ Result<void> make_thumbnail(const std::string& from, Format format, const std::s
   return {};
 }
 
-Result<void> write_poster(const RgbPicture& picture, const std::string& to) {
+Result<ImageFacts> write_poster(const RgbPicture& picture, const std::string& to, const DecodeLimits& limits) {
   initialise();
   Image image(vips_image_new_from_memory(picture.rows.data(), picture.rows.size(), picture.width, picture.height, 3,
                                          VIPS_FORMAT_UCHAR));
@@ -303,10 +309,18 @@ Result<void> write_poster(const RgbPicture& picture, const std::string& to) {
   const auto named = [](VipsImage* in, VipsImage** out) {
     return vips_copy(in, out, "interpretation", VIPS_INTERPRETATION_sRGB, nullptr);
   };
+  const auto shrunk = [](VipsImage* in, VipsImage** out) {
+    return vips_thumbnail_image(in, out, kThumbHashSideMax, "height", kThumbHashSideMax, "size", VIPS_SIZE_DOWN, nullptr);
+  };
   if (!apply(image, named) || !apply(image, upright) ||
       vips_webpsave(image.get(), to.c_str(), "Q", 90, "strip", TRUE, nullptr) != 0)
     return broken();
-  return {};
+  ImageFacts facts;
+  facts.width = vips_image_get_width(image.get());
+  facts.height = vips_image_get_height(image.get());
+  if (!apply(image, shrunk)) return broken();
+  FLUX_CHECK(describe(std::move(image), limits, facts));
+  return facts;
 }
 
 }  // namespace fluxgate::files

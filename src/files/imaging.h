@@ -52,7 +52,7 @@ Result<Format> clean_image(const std::string& from, Format format, const std::st
 Result<void> make_thumbnail(const std::string& from, Format format, const std::string& to, int side,
                             PreviewFormat as, const DecodeLimits& limits);
 
-// A film's first picture, upright, as the WebP that its thumbnails are made from.
-Result<void> write_poster(const RgbPicture& picture, const std::string& to);
+// A film's first picture, upright, as the WebP that its thumbnails are made from; and what is known of it.
+Result<ImageFacts> write_poster(const RgbPicture& picture, const std::string& to, const DecodeLimits& limits);
 
 }  // namespace fluxgate::files

@@ -1,5 +1,7 @@
 #include "http/multipart_parser.h"
 
+#include <cstring>
+
 #include "http/request_head.h"
 
 namespace fluxgate::http {
@@ -13,6 +15,12 @@ std::unexpected<Error> malformed(const char* what) {
   return fail(Error(Errc::bad_request, "malformed_multipart",
                     {"The multipart body is malformed.", "multipart 请求体格式错误。"})
                   .with("reason", what));
+}
+
+// As std::string_view::find, which stops at every carriage return of a film.
+std::size_t find(std::string_view text, std::string_view what) {
+  const void* found = ::memmem(text.data(), text.size(), what.data(), what.size());
+  return found == nullptr ? std::string_view::npos : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
 }
 
 // One parameter after a semicolon: name=token or name="quoted". Only \" and \\ are escapes: browsers
@@ -105,12 +113,19 @@ std::optional<std::string> multipart_boundary(std::string_view content_type) {
 
 // The first boundary may open the body without a line end before it: one is put there.
 MultipartParser::MultipartParser(const std::string& boundary)
-    : delimiter_("\r\n--" + boundary), buffer_("\r\n") {}
+    : delimiter_("\r\n--" + boundary), buffer_("\r\n"), input_(buffer_) {}
 
 void MultipartParser::feed(std::string_view bytes) {
-  buffer_.erase(0, used_);
+  input_ = buffer_.empty() ? bytes : std::string_view(buffer_.append(bytes));
   used_ = 0;
-  buffer_.append(bytes);
+}
+
+// Keeps what is undecided: the fed piece may go.
+MultipartParser::Event MultipartParser::starve() {
+  buffer_ = std::string(rest());
+  input_ = buffer_;
+  used_ = 0;
+  return Event::need_more;
 }
 
 Result<MultipartParser::Event> MultipartParser::next() {
@@ -141,12 +156,12 @@ MultipartParser::Event MultipartParser::take_data() {
   std::string_view left = rest();
   if (left.starts_with(delimiter_)) return Event::part_end;
   if (at_line_end_) {
-    if (std::string_view(delimiter_).starts_with(left)) return Event::need_more;
+    if (std::string_view(delimiter_).starts_with(left)) return starve();
     at_line_end_ = false;
     used_ += 2;
     left = rest();
   }
-  const std::size_t at = left.find(delimiter_);
+  const std::size_t at = find(left, delimiter_);
   if (at == 0) return Event::part_end;
   std::size_t size = at;
   if (at == std::string_view::npos) {
@@ -155,7 +170,7 @@ MultipartParser::Event MultipartParser::take_data() {
     while (tail > 0 && !left.ends_with(std::string_view(delimiter_).substr(0, tail))) --tail;
     size = left.size() - tail;
   }
-  if (size == 0) return Event::need_more;
+  if (size == 0) return starve();
   data_ = left.substr(0, size);
   used_ += size;
   return Event::data;
@@ -171,7 +186,7 @@ Result<std::optional<MultipartParser::Event>> MultipartParser::take_delimiter() 
   const bool opens = line_end == "\r\n" && padding <= kPaddingMax;
   if (!closes && !opens) {
     const bool undecided = after == "-" || (line_end.size() < 2 && (line_end.empty() || line_end == "\r"));
-    if (undecided && padding <= kPaddingMax) return Event::need_more;
+    if (undecided && padding <= kPaddingMax) return starve();
     data_ = rest().substr(at_line_end_ ? 2 : 0, delimiter_.size() - (at_line_end_ ? 2 : 0));
     at_line_end_ = false;
     used_ += delimiter_.size();
@@ -197,7 +212,7 @@ Result<MultipartParser::Event> MultipartParser::take_header() {
   const std::string_view left = rest();
   const std::size_t end = left.find("\r\n\r\n");
   if (std::min(end, left.size()) > kHeaderMax) return malformed("a part's header is too large");
-  if (end == std::string_view::npos) return Event::need_more;
+  if (end == std::string_view::npos) return starve();
   if (end == 0 || !read_part_header(left.substr(2, end), header_))
     return malformed("a part has no Content-Disposition: form-data with a name");
   // The last line end stays: in a part without a body it belongs to the delimiter (RFC 2046 §5.1.1).

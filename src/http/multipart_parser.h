@@ -1,6 +1,6 @@
 // multipart/form-data (RFC 7578, RFC 2046 §5.1) without I/O: fed with bytes in pieces of any size, it
-// hands out part headers and part data. Holds at most one fed piece, a delimiter and a part header, so
-// that its memory does not depend on the size of the parts.
+// hands out part headers and part data. Looks at the pieces where they are; only what a piece leaves undecided (the
+// beginning of a delimiter, half a part header) is copied, so that its memory does not depend on the size of the parts.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,10 @@ class MultipartParser {
   };
 
   explicit MultipartParser(const std::string& boundary);
+  MultipartParser(const MultipartParser&) = delete;
+  MultipartParser& operator=(const MultipartParser&) = delete;
 
-  // Only after need_more (or before the first `next`).
+  // Only after need_more (or before the first `next`). The bytes stay where they are until the next need_more.
   void feed(std::string_view bytes);
   // need_more when there is no more input means that the body was cut off.
   // bad_request when the input is no multipart body or breaks a limit.
@@ -41,11 +43,13 @@ class MultipartParser {
   Event take_data();
   Result<std::optional<Event>> take_delimiter();
   Result<Event> take_header();
-  std::string_view rest() const { return std::string_view(buffer_).substr(used_); }
+  Event starve();
+  std::string_view rest() const { return input_.substr(used_); }
 
   const std::string delimiter_;  // CRLF, two dashes, boundary
-  std::string buffer_;
-  std::size_t used_ = 0;  // bytes of buffer_ that were handed out
+  std::string buffer_;      // what the last piece left, and then with the next one behind it
+  std::string_view input_;  // buffer_, or the fed piece when nothing was left
+  std::size_t used_ = 0;    // bytes of input_ that were handed out
   State state_ = State::preamble;
   bool in_part_ = false;
   bool at_line_end_ = false;  // the line end after a part's header is still at the front of the rest
