@@ -63,17 +63,17 @@ class CosDialect final : public Dialect {
 
   Result<SignedRequest> presign_get(const std::string& key, const LinkOptions& options,
                                     const Circumstances& at) const override {
-    FLUX_TRY(end, link_end(settings_.credentials, at.now, options.lifetime_ms));
+    FLUX_TRY(span, shared_link_span(settings_.credentials, at.now, options.lifetime_ms));
     Pairs params;
     if (!options.image_process.empty()) params.emplace_back(options.image_process, "");
     const std::string method = options.head ? "HEAD" : "GET";
-    if (settings_.links == Links::plain) return SignedRequest{method, url(links_, key, params), {}, end};
+    if (settings_.links == Links::plain) return SignedRequest{method, url(links_, key, params), {}, span.until};
     if (!options.content_disposition.empty())
       params.emplace_back("response-content-disposition", options.content_disposition);
     if (!options.content_type.empty()) params.emplace_back("response-content-type", options.content_type);
     Pairs headers;
     if (settings_.links == Links::signed_) headers.emplace_back("host", links_.authority);
-    return presigned(method, links_, key, params, headers, at.now, end);
+    return presigned(method, links_, key, params, headers, span.from, span.until);
   }
 
   Result<SignedRequest> presign_put(const std::string& key, std::string_view content_type,
@@ -133,6 +133,8 @@ class CosDialect final : public Dialect {
   Origin endpoint_, links_;  // written by the constructor only
 };
 
+constexpr Millis kLinkShortest = 1000, kLinkLongest = 7ll * 24 * 3600 * 1000;
+
 }  // namespace
 
 std::unique_ptr<const Dialect> make_cos_dialect(CosSettings settings) {
@@ -140,12 +142,19 @@ std::unique_ptr<const Dialect> make_cos_dialect(CosSettings settings) {
 }
 
 Result<Millis> link_end(const Credentials& credentials, Millis now, Millis lifetime_ms) {
-  constexpr Millis kShortest = 1000, kLongest = 7ll * 24 * 3600 * 1000;
-  const Millis end = now + std::clamp(lifetime_ms, kShortest, kLongest);
+  const Millis end = now + std::clamp(lifetime_ms, kLinkShortest, kLinkLongest);
   if (credentials.expires_at == 0) return end;
   if (credentials.expires_at <= now)
     return fail(failure("store_token_expired", "the temporary credentials' time is over"));
   return std::min(end, credentials.expires_at);
+}
+
+Result<LinkSpan> shared_link_span(const Credentials& credentials, Millis now, Millis lifetime_ms) {
+  FLUX_TRY(end, link_end(credentials, now, lifetime_ms));
+  const Millis lifetime = std::clamp(lifetime_ms, kLinkShortest, kLinkLongest);
+  const Millis step = std::max<Millis>(lifetime / 2 / 1000 * 1000, 1000);
+  const Millis from = now / step * step;
+  return LinkSpan{from, std::min(end, from + lifetime)};
 }
 
 }  // namespace fluxgate::files

@@ -69,4 +69,12 @@ std::unique_ptr<const Dialect> make_s3_dialect(S3Settings settings);
 // unavailable (store_token_expired) when they have expired.
 Result<Millis> link_end(const Credentials& credentials, Millis now, Millis lifetime_ms);
 
+// When a link that many are shown is signed, and until when it holds. The beginning lies on a grid of half the lifetime, so
+// that the same link is given for that long: browsers and CDNs know what they have by its link. It holds for half the lifetime
+// at least. Errors as link_end.
+struct LinkSpan {
+  Millis from = 0, until = 0;
+};
+Result<LinkSpan> shared_link_span(const Credentials& credentials, Millis now, Millis lifetime_ms);
+
 }  // namespace fluxgate::files

@@ -67,17 +67,17 @@ class S3Dialect final : public Dialect {
 
   Result<SignedRequest> presign_get(const std::string& key, const LinkOptions& options,
                                     const Circumstances& at) const override {
-    FLUX_TRY(end, link_end(settings_.credentials, at.now, options.lifetime_ms));
+    FLUX_TRY(span, shared_link_span(settings_.credentials, at.now, options.lifetime_ms));
     const std::string method = options.head ? "HEAD" : "GET";
     if (!settings_.link_base.empty()) {
       const Origin base = parse_origin(settings_.link_base).value_or(endpoint_);
-      return SignedRequest{method, base.text() + "/" + percent_encode_path(key), {}, end};
+      return SignedRequest{method, base.text() + "/" + percent_encode_path(key), {}, span.until};
     }
     Pairs params;
     if (!options.content_disposition.empty())
       params.emplace_back("response-content-disposition", options.content_disposition);
     if (!options.content_type.empty()) params.emplace_back("response-content-type", options.content_type);
-    return presigned(method, key, std::move(params), {}, at, end);
+    return presigned(method, key, std::move(params), {}, Circumstances{span.from, at.region, at.backup_host}, span.until);
   }
 
   Result<SignedRequest> presign_put(const std::string& key, std::string_view content_type,

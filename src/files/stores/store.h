@@ -72,7 +72,7 @@ struct Listing {
 };
 
 struct LinkOptions {
-  Millis lifetime_ms = 3'600'000;        // 1 s to 7 days; not longer than temporary credentials
+  Millis lifetime_ms = 3'600'000;        // at most, and half of it at least; 1 s to 7 days; not longer than temporary credentials
   std::string content_disposition = {};  // what the answer shall say instead of what was stored
   std::string content_type = {};
   std::string image_process = {};  // COS only: "imageMogr2/thumbnail/512x512>/format/webp"
@@ -123,7 +123,7 @@ class Store {
   // Gives up uploads in parts that began before `before`; how many.
   virtual awaitable<Result<int>> sweep_uploads(std::string prefix, Millis before) = 0;
 
-  // A link for GET or HEAD. Pure; unavailable (store_cannot_sign) on the local disk.
+  // A link for GET or HEAD, the same for half of its life. Pure; unavailable (store_cannot_sign) on the local disk.
   virtual Result<SignedRequest> presigned_get(std::string_view key, const LinkOptions& options) const = 0;
   // Lets somebody upload exactly `length` bytes of that type under that key.
   virtual Result<SignedRequest> presigned_put(std::string_view key, std::string_view content_type,

@@ -19,14 +19,15 @@
 
 namespace fluxgate::files {
 
-// The machine's clock, set wrong.
+// The machine's clock, set wrong, or standing still.
 class ShiftedClock final : public Clock {
  public:
-  Millis now_ms() const override { return system_clock().now_ms() + shift_; }
+  Millis now_ms() const override { return pinned_ != 0 ? pinned_.load() : system_clock().now_ms() + shift_; }
   void shift(Millis by) { shift_ = by; }
+  void pin(Millis now) { pinned_ = now; }
 
  private:
-  std::atomic<Millis> shift_{0};
+  std::atomic<Millis> shift_{0}, pinned_{0};
 };
 
 // Stands for DNS: COS's own hosts are the fake one; everything else is left alone.
