@@ -1,6 +1,7 @@
 // A fake Tencent COS bucket over real HTTP: what the stores' tests run against, and a place to try settings
-// without an account (spec storage-cos §1-§5). Verifies every signature by code of its own. One bucket in one
-// region; any Host that is none of COS's is taken for the bucket's custom domain. Pictures are processed on reading
+// without an account (spec storage-cos §1-§5, §8). Verifies every signature by code of its own. One bucket in one
+// region; any Host that is none of COS's is taken for the bucket's custom domain. What is signed as S3 wants it is met on
+// the bucket's S3 side, which has the bucket at the head of the path. Pictures are processed on reading
 // (cos_image.h). Without a key, GET /_sandbox/stats tells what was asked: {"requests": {"put": 2, "part": 7},
 // "parts": 2, "images": ["imageMogr2/…"]}; "parts" are those that wait to be joined.
 //

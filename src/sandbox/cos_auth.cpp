@@ -1,6 +1,8 @@
 #include "sandbox/cos_auth.h"
 
+#include <algorithm>
 #include <charconv>
+#include <ctime>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -97,7 +99,104 @@ Verdict check_time(const std::string& key_time, Millis now) {
   return {};
 }
 
+// ---- Version 4 ----
+
+constexpr std::string_view kAws = "AWS4-HMAC-SHA256";
+constexpr std::int64_t kSkew_s = 900;
+
+std::string sha256(std::string_view text) {
+  std::array<unsigned char, 32> bytes;
+  EVP_Digest(text.data(), text.size(), bytes.data(), nullptr, EVP_sha256(), nullptr);
+  return crypto::hex(bytes);
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view text) {
+  std::array<unsigned char, 32> bytes;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
+       text.size(), bytes.data(), nullptr);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// What a request says of its signature, in a header or in its query.
+struct Claim {
+  std::string id, scope, date, headers, signature, payload;
+  std::int64_t lifetime_s = 0;  // of a link; 0 = this is none
+};
+Claim claim_of(const Target& target, const HeaderList& headers) {
+  Fields said = target.query;
+  Claim claim;
+  std::string authorization = value_of(headers, "authorization");
+  const bool is_link = authorization.empty();
+  if (!is_link) {
+    authorization.erase(0, kAws.size());
+    std::erase(authorization, ' ');
+    said = split(authorization, ',');
+  }
+  const std::string prefix = is_link ? "X-Amz-" : "", credential = value_of(said, prefix + "Credential");
+  const std::size_t slash = std::min(credential.find('/'), credential.size());
+  claim.id = credential.substr(0, slash);
+  claim.scope = credential.substr(std::min(slash + 1, credential.size()));
+  claim.headers = value_of(said, prefix + "SignedHeaders");
+  claim.signature = value_of(said, prefix + "Signature");
+  claim.date = is_link ? value_of(said, "X-Amz-Date") : value_of(headers, "x-amz-date");
+  claim.payload = is_link ? "UNSIGNED-PAYLOAD" : value_of(headers, "x-amz-content-sha256");
+  const std::string life = value_of(target.query, "X-Amz-Expires");
+  if (is_link) std::from_chars(life.data(), life.data() + life.size(), claim.lifetime_s);
+  return claim;
+}
+
+Verdict check_date(const Claim& claim, Millis now) {
+  std::tm read{};
+  if (::strptime(claim.date.c_str(), "%Y%m%dT%H%M%SZ", &read) == nullptr) return refuse("AccessDenied", "There is no date.");
+  const std::int64_t signed_at = ::timegm(&read), age = now / 1000 - signed_at;
+  if (age < -kSkew_s || (claim.lifetime_s == 0 && age > kSkew_s))
+    return refuse("RequestTimeTooSkewed", "The request's time and the server's are too far apart.");
+  if (claim.lifetime_s > 0 && age > claim.lifetime_s) return refuse("AccessDenied", "Request has expired");
+  return {};
+}
+
+std::string canonical_query(const Target& target) {
+  Fields pairs;
+  for (const auto& [name, value] : target.query)
+    if (name != "X-Amz-Signature") pairs.emplace_back(escape(name), escape(value));
+  std::ranges::sort(pairs);
+  std::string query;
+  for (const auto& [name, value] : pairs) query += (query.empty() ? "" : "&") + name + "=" + value;
+  return query;
+}
+
+// Runs of spaces count as one, outer ones as none.
+std::string squeezed(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if (c != ' ' || !(out.empty() || out.ends_with(' '))) out += c;
+  if (out.ends_with(' ')) out.pop_back();
+  return out;
+}
+
 }  // namespace
+
+bool speaks_s3(const Target& target, const HeaderList& headers) {
+  return value_of(headers, "authorization").starts_with(kAws) || target.find("X-Amz-Algorithm").has_value();
+}
+
+Verdict check_s3(const Keys& keys, std::string_view method, std::string_view raw_path, const Target& target,
+                 const HeaderList& headers, Millis now) {
+  const Claim claim = claim_of(target, headers);
+  if (claim.id != keys.id) return refuse("InvalidAccessKeyId", "The access key id does not exist.");
+  if (Verdict late = check_date(claim, now); !late.code.empty()) return late;
+  std::string lines;
+  for (const auto& [name, none] : split(claim.headers, ';')) lines += name + ":" + squeezed(value_of(headers, name)) + "\n";
+  const std::string request =
+      fmt::format("{}\n{}\n{}\n{}\n{}\n{}", method, raw_path, canonical_query(target), lines, claim.headers, claim.payload);
+  std::string key = "AWS4" + std::string(keys.secret);
+  for (const auto& [step, none] : split(claim.scope, '/')) key = hmac_sha256(key, step);
+  const std::string text = fmt::format("{}\n{}\n{}\n{}", kAws, claim.date, claim.scope, sha256(request));
+  const std::string wanted = hmac_sha256(key, text);
+  const std::string hex = crypto::hex({reinterpret_cast<const unsigned char*>(wanted.data()), wanted.size()});
+  if (crypto::equal_constant_time(hex, claim.signature)) return {};
+  return refuse("SignatureDoesNotMatch", "The signature we calculated is another.");
+}
 
 std::optional<std::string> Target::find(std::string_view name) const {
   const auto found = std::ranges::find(query, name, &Fields::value_type::first);

@@ -1,5 +1,5 @@
-// Checking signatures of the COS XML API as a server does (spec storage-cos §2): only what the lists name is
-// verified. Shares nothing with the code that signs.
+// Checking signatures as a server does: those of the COS XML API (spec storage-cos §2), of which only what the lists name
+// is verified, and on the bucket's S3 side AWS's Version 4 (§8). Shares nothing with the code that signs.
 #pragma once
 
 #include <optional>
@@ -27,6 +27,11 @@ struct Verdict {
   std::string code;  // "" = accepted; else COS's word
   std::string message;
 };
+// Whether the request is meant for the S3 side, where the path begins with the bucket.
+bool speaks_s3(const Target& target, const HeaderList& headers);
+// `raw_path` as it was sent. The region is believed; bodies are checked by their Content-MD5 alone.
+Verdict check_s3(const Keys& keys, std::string_view method, std::string_view raw_path, const Target& target,
+                 const HeaderList& headers, Millis now);
 Verdict check(const Keys& keys, std::string_view method, const Target& target, const HeaderList& headers,
               Millis now);
 

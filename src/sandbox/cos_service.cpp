@@ -228,6 +228,15 @@ std::string CosService::wrong_bucket(std::string_view host) const {
   return here ? "" : "NoSuchBucket";
 }
 
+// The S3 side has the bucket at the head of the path, which is taken off.
+std::string CosService::take_bucket(Target& target) const {
+  const std::string head = "/" + options_.bucket;
+  if (!(target.path + "/").starts_with(head + "/")) return "NoSuchBucket";
+  target.path.erase(0, head.size());
+  if (target.path.empty()) target.path = "/";
+  return "";
+}
+
 http::Response CosService::refuse(std::string_view code, std::string_view message,
                                   std::string_view resource) const {
   return document("Error",
@@ -237,11 +246,15 @@ http::Response CosService::refuse(std::string_view code, std::string_view messag
 }
 
 awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
-  const Target target = parse_target(request.target());
+  Target target = parse_target(request.target());
   const std::string host(request.header("host"));
   std::string method(request.is_head() ? "HEAD" : request.method());
-  const Verdict verdict = check({options_.secret_id, options_.secret_key, options_.token}, method, target,
-                                request.header_list(), clock_.now_ms());
+  const Keys keys{options_.secret_id, options_.secret_key, options_.token};
+  const bool s3 = speaks_s3(target, request.header_list());
+  const std::string_view raw = request.target().substr(0, request.target().find('?'));
+  const Verdict verdict = s3 ? check_s3(keys, method, raw, target, request.header_list(), clock_.now_ms())
+                             : check(keys, method, target, request.header_list(), clock_.now_ms());
+  const std::string wrong = s3 ? take_bucket(target) : wrong_bucket(host);
   std::ranges::transform(method, method.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const auto operation = operation_of(method, target);
   const std::string_view name = operation ? operation->name : std::string_view("unknown");
@@ -257,7 +270,6 @@ awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
     response->abort_connection = true;
     co_return response;
   }
-  const std::string wrong = wrong_bucket(host);
   if (status_of(fault))
     response = refuse(fault, "As was asked for.", target.path);
   else if (!verdict.code.empty())

@@ -43,6 +43,7 @@ class CosService {
   std::string due_fault(std::string_view operation);
   bool is_denied(std::string_view action) const;
   std::string wrong_bucket(std::string_view host) const;
+  std::string take_bucket(Target& target) const;
 
   awaitable<Result<http::Response>> perform(http::Request& request, const Operation& operation,
                                             const Target& target, std::string fault);
