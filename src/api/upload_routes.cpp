@@ -63,18 +63,13 @@ std::unexpected<Error> blamed(Error error, const Form& form, std::size_t index) 
 // Copies the current part to a file on its way in.
 awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming& incoming, const Form& form,
                                   std::size_t index) {
-  bool empty = true;
   for (;;) {
     auto piece = co_await reader.read_some();
     FLUX_CO_TRY(bytes, std::move(piece));
     if (bytes.empty()) break;
-    empty = false;
     auto written = incoming.write(bytes);
     if (!written) co_return blamed(std::move(written).error(), form, index);
   }
-  if (empty)
-    co_return blamed(Error(Errc::invalid, "file_empty", {"The file has no bytes.", "文件内容为空。"}), form,
-                     index);
   co_return Result<void>();
 }
 
