@@ -14,7 +14,8 @@ using files::Upload;
 using files::Uploads;
 using identity::Role;
 
-constexpr std::string_view kExtensions = "creation,creation-with-upload,expiration,checksum,termination";
+constexpr std::string_view kUploads = "/api/v1/uploads/";
+constexpr std::string_view kExtensions = "creation,creation-with-upload,expiration,checksum,termination,concatenation";
 
 // The protocol's own status codes beside those of our errors.
 int status_of(const Error& error) {
@@ -60,6 +61,7 @@ Result<std::uint64_t> size_header(const http::Request& request, std::string name
 }
 
 http::Response with_offset(http::Response response, const Upload& upload) {
+  if (!upload.concat.empty()) response.headers.emplace_back("Upload-Concat", upload.concat);
   return std::move(response)
       .with("Upload-Offset", std::to_string(upload.offset))
       .with("Upload-Expires", http_date(upload.expires_at));
@@ -93,15 +95,16 @@ awaitable<Result<Upload>> receive(const Api& api, http::Request& request, Upload
   co_return finished;
 }
 
-Answer create(const Api& api, http::Request& request) {
-  auto admitted = co_await api.guard(request, Role::user);
-  FLUX_CO_TRY(principal, std::move(admitted));
-  FLUX_CO_CHECK(check_version(request));
-  FLUX_CO_TRY(length, size_header(request, "Upload-Length"));
+// What Upload-Metadata says of the file.
+struct Named {
+  std::string name;
+  files::Purpose purpose;
+};
+Result<Named> read_metadata(const http::Request& request) {
   const auto metadata = tus::parse_metadata(request.header("upload-metadata"));
   if (!metadata)
-    co_return bad_header("Upload-Metadata", {"pairs of a key and a value in base64 are needed.", "需要键和 base64 值的列表。"},
-                         request.header("upload-metadata"));
+    return bad_header("Upload-Metadata", {"pairs of a key and a value in base64 are needed.", "需要键和 base64 值的列表。"},
+                      request.header("upload-metadata"));
   const auto text = [&](std::string_view key) {
     const auto found = metadata->find(key);
     return found == metadata->end() ? std::string() : found->second;
@@ -109,19 +112,55 @@ Answer create(const Api& api, http::Request& request) {
   const std::string kind = text("kind").empty() ? "any" : text("kind");
   const auto purpose = files::purpose_named(kind);
   if (!purpose)
-    co_return refuse_field("header", "Upload-Metadata", "enum",
-                           {"kind: expected image, video, audio or any.", "kind 应为 image、video、audio 或 any。"},
-                           json::string(kind.substr(0, 64)), {{"expected", "image, video, audio, any"}});
-  const std::string name = text("filename").empty() ? text("name") : text("filename");
-  auto created = co_await api.parts.uploads->create(principal.user_id, *purpose, name, length);
+    return refuse_field("header", "Upload-Metadata", "enum",
+                        {"kind: expected image, video, audio or any.", "kind 应为 image、video、audio 或 any。"},
+                        json::string(kind.substr(0, 64)), {{"expected", "image, video, audio, any"}});
+  return Named{text("filename").empty() ? text("name") : text("filename"), *purpose};
+}
+
+// The ids in the URLs of parts, absolute or not.
+Result<std::vector<std::string>> ids_of(const http::Request& request, const tus::Concat& concat) {
+  std::vector<std::string> ids;
+  for (const std::string& url : concat.parts) {
+    const std::size_t at = url.rfind(kUploads);
+    if (at == std::string::npos)
+      return bad_header("Upload-Concat", {"only uploads of this server can be joined.", "只能合并本服务器上的上传。"},
+                        request.header("upload-concat"));
+    ids.push_back(url.substr(at + kUploads.size()));
+  }
+  return ids;
+}
+
+http::Response begun(const Upload& upload) {
+  return with_offset(http::Response{201, {}, std::string()}, upload)
+      .with("Location", std::string(kUploads) + upload.id)
+      .with("Cache-Control", "no-store");
+}
+
+Answer create(const Api& api, http::Request& request) {
+  auto admitted = co_await api.guard(request, Role::user);
+  FLUX_CO_TRY(principal, std::move(admitted));
+  FLUX_CO_CHECK(check_version(request));
+  const std::string asked(request.header("upload-concat"));
+  const auto concat = asked.empty() ? std::optional(tus::Concat{}) : tus::parse_concat(asked);
+  if (!concat) co_return bad_header("Upload-Concat", {"partial, or final; and the parts' URLs, are needed.", "应为 partial，或 final; 加分片 URL 列表。"}, asked);
+  FLUX_CO_TRY(named, read_metadata(request));
+  Uploads& uploads = *api.parts.uploads;
+  if (!concat->parts.empty()) {
+    FLUX_CO_TRY(ids, ids_of(request, *concat));
+    auto joined = co_await uploads.concatenate(principal.user_id, named.purpose, named.name, ids, asked);
+    FLUX_CO_TRY(upload, std::move(joined));
+    co_return begun(upload);
+  }
+  FLUX_CO_TRY(length, size_header(request, "Upload-Length"));
+  auto created = co_await uploads.create(principal.user_id, named.purpose, named.name, length, asked);
   FLUX_CO_TRY(upload, std::move(created));
   if (has_bytes(request)) {
     auto received = co_await receive(api, request, upload);
     FLUX_CO_TRY(grown, std::move(received));
     upload = grown;
   }
-  http::Response response{201, {}, std::string()};
-  co_return with_offset(std::move(response), upload).with("Location", "/api/v1/uploads/" + upload.id).with("Cache-Control", "no-store");
+  co_return begun(upload);
 }
 
 // Also HEAD, which sees the headers only.

@@ -226,7 +226,8 @@ std::vector<Table> system_tables() {
         {"name", kText, "NOT NULL"},
         {"length", kInt, "NOT NULL"},
         {"direct", kInt, "NOT NULL"},  // its bytes go to the store, not here
-        {"stored", kInt, "NOT NULL"},
+        {"concat", kText, "NOT NULL DEFAULT ''"},  // 'partial', or the parts it was made of
+        {"stored", kInt, "NOT NULL"},  // what became of it: files/uploads.h
         {"created_at", kInt, "NOT NULL"},
         {"expires_at", kInt, "NOT NULL"}},
        "",

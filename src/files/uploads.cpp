@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "files/names.h"
 #include "files/rules.h"
-#include "files/sniff.h"
+#include "files/stores/disk.h"
 
 namespace fluxgate::files {
 namespace {
@@ -29,26 +29,20 @@ constexpr PurposeName kPurposes[] = {{Purpose::upload, "image"},
                                      {Purpose::audio_upload, "audio"},
                                      {Purpose::media_upload, "any"}};
 
-Purpose purpose_of(Format format) {
-  return is_film(format) ? Purpose::video_upload : is_sound(format) ? Purpose::audio_upload : Purpose::upload;
-}
-
-std::unexpected<Error> too_large(std::uint64_t limit) {
-  return fail(Error(Errc::payload_too_large, "file_too_large",
-                    {fmt::format("The file is larger than {} bytes.", limit), fmt::format("文件超过 {} 字节。", limit)})
-                  .with("limit", limit));
-}
-
-std::unexpected<Error> bad_source(std::string type, Text message, boost::json::object context = {}) {
-  FieldError field;
-  field.loc = {std::string("body"), std::string("source")};
-  field.type = std::move(type);
-  field.message = std::move(message);
-  field.context = std::move(context);
-  return fail(Error::invalid(std::move(field)));
-}
-
 std::string_view extension_in(std::string_view key) { return key.substr(key.rfind('.') + 1); }
+
+Result<void> copy_into(Incoming& incoming, const std::string& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (!file) return disk_error("open", path);
+  std::string buffer(256 * 1024, '\0');
+  for (;;) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return disk_error("read", path);
+    if (got == 0) return {};
+    FLUX_CHECK(incoming.write({buffer.data(), static_cast<std::size_t>(got)}));
+  }
+}
 
 }  // namespace
 
@@ -73,6 +67,12 @@ std::unexpected<Error> Uploads::not_found() {
   return fail(Errc::not_found, "upload_not_found", {"There is no such upload, or its time is over.", "上传不存在或已过期。"});
 }
 
+std::unexpected<Error> Uploads::too_large(std::uint64_t limit) {
+  return fail(Error(Errc::payload_too_large, "file_too_large",
+                    {fmt::format("The file is larger than {} bytes.", limit), fmt::format("文件超过 {} 字节。", limit)})
+                  .with("limit", limit));
+}
+
 bool Uploads::may_pass(const Error& error) {
   return error.errc() != Errc::invalid && error.errc() != Errc::unsupported_media && error.errc() != Errc::payload_too_large;
 }
@@ -94,34 +94,40 @@ Result<Upload> Uploads::drafted(std::string user_id, Purpose purpose, std::strin
   return upload;
 }
 
-awaitable<Result<void>> Uploads::insert_open(Upload upload, bool direct) {
-  auto inserted = co_await database_.write([upload, direct, most = options_.open_per_user](db::Tx& tx) -> Result<void> {
+void Uploads::insert_row(db::Tx& tx, const Upload& upload, int fate) {
+  tx.exec(
+      "INSERT INTO fg_upload (id, user_id, kind, name, length, direct, concat, stored, created_at, expires_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+      {upload.id, upload.user_id, name_of(upload.purpose), upload.name, upload.length, upload.direct ? 1 : 0, upload.concat, fate,
+       upload.created_at, upload.expires_at});
+}
+
+awaitable<Result<void>> Uploads::insert_open(Upload upload) {
+  auto inserted = co_await database_.write([upload, most = options_.open_per_user](db::Tx& tx) -> Result<void> {
     FLUX_CHECK(check_room(tx, upload.user_id, upload.length));  // told before the bytes are sent; what counts is when they are there
     // Two at once count one after the other.
     tx.first("SELECT user_id FROM fg_credit_account WHERE user_id = $1" + std::string(tx.for_update()), {upload.user_id},
              [](const db::Row& row) { return row.str(0); });
-    if (tx.number("SELECT COUNT(*) FROM fg_upload WHERE user_id = $1 AND stored = 0 AND expires_at > $2",
-                  {upload.user_id, upload.created_at}) >= most)
+    if (tx.number("SELECT COUNT(*) FROM fg_upload WHERE user_id = $1 AND stored = $2 AND expires_at > $3",
+                  {upload.user_id, fate::kOpen, upload.created_at}) >= most)
       return fail(Error(Errc::too_many_requests, "too_many_uploads",
                         {fmt::format("You have {} uploads that are not finished; end some of them first.", most),
                          fmt::format("您有 {} 个未完成的上传，请先完成或取消其中一些。", most)})
                       .with("limit", most)
                       .retry_after(60));
-    tx.exec(
-        "INSERT INTO fg_upload (id, user_id, kind, name, length, direct, stored, created_at, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)",
-        {upload.id, upload.user_id, name_of(upload.purpose), upload.name, upload.length, direct ? 1 : 0, upload.created_at,
-         upload.expires_at});
+    insert_row(tx, upload, fate::kOpen);
     return {};
   });
   co_return inserted;
 }
 
-awaitable<Result<Upload>> Uploads::create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length) {
+awaitable<Result<Upload>> Uploads::create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
+                                          std::string concat) {
   FLUX_CO_TRY(upload, drafted(std::move(user_id), purpose, name, length));
+  upload.concat = std::move(concat);
   auto created = co_await disk_.run(WhenFull::refuse, "", [path = path_of(upload.id)] { return PartialFile::create(path); });
   FLUX_CO_CHECK(std::move(created));
-  auto inserted = co_await insert_open(upload, false);
+  auto inserted = co_await insert_open(upload);
   if (!inserted) {
     ::unlink(path_of(upload.id).c_str());
     co_return std::unexpected(std::move(inserted).error());
@@ -134,19 +140,20 @@ awaitable<std::optional<Upload>> Uploads::look_up(std::string id, std::string us
   auto found = co_await database_.read([this, id, user_id, now = clock_.now_ms()](db::Tx& tx) {
     bool stored = false;
     auto upload = tx.first(
-        "SELECT id, user_id, kind, name, length, stored, created_at, expires_at, direct FROM fg_upload "
-        "WHERE id = $1 AND user_id = $2 AND expires_at > $3 AND stored <> 2",
-        {id, user_id, now}, [&stored](const db::Row& row) {
+        "SELECT id, user_id, kind, name, length, stored, created_at, expires_at, direct, concat FROM fg_upload "
+        "WHERE id = $1 AND user_id = $2 AND expires_at > $3 AND stored <> $4",
+        {id, user_id, now, fate::kGivenUp}, [&stored](const db::Row& row) {
           Upload read;
           read.id = row.str(0);
           read.user_id = row.str(1);
           read.purpose = purpose_named(row.text(2)).value_or(Purpose::media_upload);
           read.name = row.str(3);
           read.length = static_cast<std::uint64_t>(row.i64(4));
-          stored = row.flag(5);
+          stored = row.i64(5) == fate::kFile;
           read.created_at = row.i64(6);
           read.expires_at = row.i64(7);
           read.direct = row.flag(8);
+          read.concat = row.str(9);
           return read;
         });
     if (!upload || !stored) return upload;
@@ -182,7 +189,7 @@ awaitable<Result<Upload>> Uploads::look_at_bytes(Upload upload) {
   const auto length = PartialFile::length_of(path_of(upload.id));
   if (!length) co_return not_found();
   upload.offset = *length;
-  if (upload.offset < upload.length) co_return upload;
+  if (upload.offset < upload.length || upload.is_part()) co_return upload;
   auto file = PartialFile::open(path_of(upload.id));
   if (!file && file.error().errc() == Errc::conflict) co_return upload;  // it is becoming a file just now
   if (!file) co_return std::unexpected(std::move(file).error());
@@ -193,7 +200,8 @@ awaitable<Result<Upload>> Uploads::look_at_bytes(Upload upload) {
 awaitable<Result<void>> Uploads::remove(std::string id, std::string user_id) {
   enum class Was { none, here, in_store };
   const Was was = co_await database_.write([id, user_id](db::Tx& tx) {
-    if (tx.exec("UPDATE fg_upload SET stored = 2 WHERE id = $1 AND user_id = $2 AND direct = 1 AND stored <> 2", {id, user_id}) > 0)
+    if (tx.exec("UPDATE fg_upload SET stored = $3 WHERE id = $1 AND user_id = $2 AND direct = 1 AND stored <> $3",
+                {id, user_id, fate::kGivenUp}) > 0)
       return Was::in_store;
     return tx.exec("DELETE FROM fg_upload WHERE id = $1 AND user_id = $2 AND direct = 0", {id, user_id}) > 0 ? Was::here : Was::none;
   });
@@ -205,8 +213,8 @@ awaitable<Result<void>> Uploads::remove(std::string id, std::string user_id) {
 
 awaitable<void> Uploads::give_up(std::string id) {
   co_await database_.write([id](db::Tx& tx) {
-    tx.exec("UPDATE fg_upload SET stored = 2 WHERE id = $1 AND stored = 0 AND direct = 1", {id});
-    tx.exec("DELETE FROM fg_upload WHERE id = $1 AND stored = 0 AND direct = 0", {id});
+    tx.exec("UPDATE fg_upload SET stored = $2 WHERE id = $1 AND stored = $3 AND direct = 1", {id, fate::kGivenUp, fate::kOpen});
+    tx.exec("DELETE FROM fg_upload WHERE id = $1 AND stored = $2 AND direct = 0", {id, fate::kOpen});
   });
   ::unlink(path_of(id).c_str());
 }
@@ -225,22 +233,15 @@ FileRow Uploads::row_of(const std::string& user_id, std::string_view source, std
   return row;
 }
 
-// Whole bytes on the disk, as any upload.
-awaitable<Result<Stored>> Uploads::ingest(std::string path, Purpose purpose) {
+// Whole bytes on the disk, one file behind the other, as any upload.
+awaitable<Result<Stored>> Uploads::ingest(std::vector<std::string> paths, Purpose purpose) {
   std::shared_ptr<Incoming> incoming = files_.begin(purpose);
-  auto copied = co_await disk_.run(WhenFull::wait, "", [path, incoming]() -> Result<void> {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return not_found();
-    std::string buffer(256 * 1024, '\0');
-    Result<void> written;
-    ssize_t got = 1;
-    while (written && got > 0) {
-      got = ::read(fd, buffer.data(), buffer.size());
-      if (got > 0) written = incoming->write({buffer.data(), static_cast<std::size_t>(got)});
+  auto copied = co_await disk_.run(WhenFull::wait, "", [paths, incoming]() -> Result<void> {
+    for (const std::string& path : paths) {
+      if (!fs::exists(path)) return not_found();  // given up meanwhile
+      FLUX_CHECK(copy_into(*incoming, path));
     }
-    ::close(fd);
-    if (got < 0) return fail(Errc::unavailable, "storage_failed", {"The server's storage cannot be read.", "服务器存储无法读取。"});
-    return written;
+    return {};
   });
   FLUX_CO_CHECK(std::move(copied));
   auto stored = co_await incoming->finish();
@@ -248,7 +249,7 @@ awaitable<Result<Stored>> Uploads::ingest(std::string path, Purpose purpose) {
 }
 
 awaitable<Result<Upload>> Uploads::settle(Upload upload) {
-  auto stored = co_await ingest(path_of(upload.id), upload.purpose);
+  auto stored = co_await ingest({path_of(upload.id)}, upload.purpose);
   if (!stored) {
     if (!may_pass(stored.error())) co_await give_up(upload.id);
     co_return std::unexpected(std::move(stored).error());
@@ -266,7 +267,7 @@ awaitable<Result<KeptFile>> Uploads::enter(Upload upload, Stored stored) {
   row.id = upload.id;
   auto inserted = co_await database_.write([this, row, stored](db::Tx& tx) -> Result<void> {
     FLUX_CHECK(check_room(tx, row.user_id, stored.size));
-    if (tx.exec("UPDATE fg_upload SET stored = 1 WHERE id = $1 AND stored = 0", {row.id}) == 0) return not_found();
+    if (tx.exec("UPDATE fg_upload SET stored = $2 WHERE id = $1 AND stored = $3", {row.id, fate::kFile, fate::kOpen}) == 0) return not_found();
     files_.insert(tx, row, stored);
     return {};
   });
@@ -282,130 +283,6 @@ awaitable<Result<KeptFile>> Uploads::insert(FileRow row, Stored stored) {
   });
   FLUX_CO_CHECK(std::move(inserted));
   co_return KeptFile{std::move(row), std::move(stored)};
-}
-
-// ---- adding ----
-
-awaitable<Result<std::unique_ptr<Uploads::Adding>>> Uploads::add(std::string id, std::string user_id, std::uint64_t offset) {
-  auto upload = co_await look_up(id, user_id);
-  if (!upload || upload->direct) co_return not_found();
-  const auto mismatch = [](std::uint64_t at) {
-    return fail(Error(Errc::conflict, "offset_mismatch",
-                      {fmt::format("The upload goes on at byte {}.", at), fmt::format("上传应从第 {} 字节继续。", at)})
-                    .with("offset", at));
-  };
-  if (upload->file) co_return mismatch(upload->length);
-  FLUX_CO_TRY(file, PartialFile::open(path_of(upload->id)));
-  if (file.length() != offset) co_return mismatch(file.length());
-  co_return std::make_unique<Adding>(*this, std::move(*upload), std::move(file));
-}
-
-Result<void> Uploads::Adding::expect(std::string_view algorithm, std::string digest) {
-  digest_ = Digest::of(algorithm);
-  if (!digest_)
-    return fail(Error(Errc::bad_request, "checksum_algorithm",
-                      {fmt::format("The checksums known are {}.", kDigests), fmt::format("支持的校验算法：{}。", kDigests)})
-                    .with("received", boost::json::string(algorithm.substr(0, 32))));
-  expected_ = std::move(digest);
-  return file_.put_aside();
-}
-
-Result<void> Uploads::Adding::write(std::string_view bytes) {
-  if (refused_) return std::unexpected(*refused_);
-  if (file_.length() + file_.aside() + bytes.size() > upload_.length) return too_large(upload_.length);
-  if (!judged_ && file_.length() == head_.size()) {
-    head_.append(bytes.substr(0, kSniffBytes - head_.size()));
-    if (head_.size() == kSniffBytes) {
-      judged_ = true;
-      if (auto good = judge(); !good) refused_ = good.error();
-    }
-  }
-  if (refused_) return std::unexpected(*refused_);
-  if (digest_) digest_->update(bytes);
-  return file_.append(bytes);
-}
-
-// As the store will, long before it has all the bytes.
-Result<void> Uploads::Adding::judge() {
-  FLUX_CHECK(uploads_.files_.begin(upload_.purpose)->write(head_));
-  const std::uint64_t limit = uploads_.files_.limit_of(purpose_of(sniff(head_)));
-  if (upload_.length > limit) return too_large(limit);
-  return {};
-}
-
-awaitable<Result<Upload>> Uploads::Adding::finish(bool complete) {
-  if (refused_) {
-    co_await uploads_.give_up(upload_.id);
-    co_return std::unexpected(*refused_);
-  }
-  if (digest_) {
-    const bool equal = complete && digest_->finish() == expected_;
-    if (!equal)
-      co_return fail(Errc::bad_request, "checksum_mismatch",
-                     {"The bytes do not have the checksum that was announced; send them again.", "数据与所声明的校验和不符，请重新发送。"});
-  }
-  auto flushed = co_await uploads_.disk_.run(WhenFull::wait, "", [this]() -> Result<void> {
-    if (digest_) FLUX_CHECK(file_.accept());
-    return file_.flush();
-  });
-  FLUX_CO_CHECK(std::move(flushed));
-  upload_.offset = file_.length();
-  if (!complete || upload_.offset < upload_.length) co_return upload_;
-  auto settled = co_await uploads_.settle(upload_);
-  co_return settled;
-}
-
-// ---- by link, and inside a request ----
-
-awaitable<Result<KeptFile>> Uploads::import_bytes(std::string user_id, Purpose purpose, std::string name, std::string bytes) {
-  auto incoming = files_.begin(purpose);
-  FLUX_CO_CHECK(incoming->write(bytes));
-  auto stored = co_await incoming->finish();
-  FLUX_CO_TRY(object, std::move(stored));
-  auto kept = co_await insert(row_of(user_id, "upload", name, object), object);
-  co_return kept;
-}
-
-awaitable<Result<KeptFile>> Uploads::import_url(std::string user_id, Purpose purpose, std::string url) {
-  std::string name = url.substr(0, url.find_first_of("?#"));
-  auto fetched = co_await boost::asio::co_spawn(client_executor_, fetch(std::move(url), purpose), use_awaitable);
-  FLUX_CO_TRY(object, std::move(fetched));
-  auto kept = co_await insert(row_of(user_id, "import", name, object), object);
-  co_return kept;
-}
-
-// On the client's thread.
-awaitable<Result<Stored>> Uploads::fetch(std::string url, Purpose purpose) {
-  std::shared_ptr<Incoming> incoming = files_.begin(purpose);
-  auto refused = std::make_shared<std::optional<Error>>();
-  net::CallOptions call;
-  call.connect_timeout = options_.fetch_stall;
-  call.timeout = options_.fetch_timeout;
-  call.stall_timeout = options_.fetch_stall;
-  call.max_redirects = 3;
-  call.max_body = UINT64_MAX;  // the file's limit has its own words
-  call.guarded = true;
-  call.sink = [this, incoming, refused](std::string_view piece) {
-    if (stopping_) return false;
-    if (auto written = incoming->write(piece); !written) *refused = std::move(written).error();
-    return !refused->has_value();
-  };
-  HttpRequest request;
-  request.url = std::move(url);
-  auto reply = co_await client_.call(std::move(request), std::move(call));
-  if (*refused) co_return fail(**refused);
-  if (!reply && reply.error().kind == net::Failure::Kind::refused)
-    co_return bad_source("url_address", {"The link leads to an address that is not public.", "链接指向非公网地址。"});
-  if (!reply)
-    co_return bad_source("url_unreachable", {"The link cannot be fetched.", "无法获取该链接。"},
-                         {{"reason", boost::json::string(net::to_string(reply.error().kind))}});
-  if (reply->status != 200)
-    co_return bad_source("url_status",
-                         {fmt::format("The link was answered with status {}.", reply->status),
-                          fmt::format("链接返回状态码 {}。", reply->status)},
-                         {{"status", reply->status}});
-  auto stored = co_await incoming->finish();
-  co_return stored;
 }
 
 // ---- the end of their time ----

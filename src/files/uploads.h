@@ -7,7 +7,10 @@
 //
 // The bytes of a direct upload are the object incoming/<id> of the store until it is completed. The client's link may
 // be used again while it lives, so the row of a direct upload stays for its day, also when it became a file or was
-// given up (stored = 2), and at its end the object is removed once more.
+// given up, and at its end the object is removed once more.
+//
+// A part (tus concatenation) is an upload whose bytes nobody judges and which never becomes a file itself; several make
+// one, with an id of its own, and are gone then.
 //
 // Thread-safe. Coroutines continue on their own executor. The object outlives them.
 #pragma once
@@ -30,6 +33,11 @@
 
 namespace fluxgate::files {
 
+// What became of an upload: fg_upload.stored.
+namespace fate {
+inline constexpr int kOpen = 0, kFile = 1, kGivenUp = 2;
+}
+
 // A file of a user's. Read back later, `stored` knows less: no dimensions and colours.
 struct KeptFile {
   FileRow row;
@@ -41,6 +49,8 @@ struct Upload {
   Purpose purpose = Purpose::media_upload;
   std::uint64_t length = 0, offset = 0;
   bool direct = false;  // its bytes go to the store; the offset is not known until it is a file
+  std::string concat;   // Upload-Concat as the client sent it: "partial", "final;…", or ""
+  bool is_part() const { return concat == "partial"; }
   Millis created_at = 0, expires_at = 0;
   std::optional<KeptFile> file;  // once it has become one
 };
@@ -73,7 +83,12 @@ class Uploads {
 
   // invalid (empty_file), payload_too_large (file_too_large), too_many_requests (too_many_uploads: of that user
   // and not finished), unavailable.
-  awaitable<Result<Upload>> create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length);
+  awaitable<Result<Upload>> create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
+                                   std::string concat = {});
+  // A file of the bytes of parts, in their order; `concat` is what the client asked for. not_found; conflict
+  // (part_unfinished, context `part`); and as create and Incoming: the parts are given up unless the refusal may pass.
+  awaitable<Result<Upload>> concatenate(std::string user_id, Purpose purpose, std::string name, std::vector<std::string> parts,
+                                        std::string concat);
   // With its offset as it is now. not_found (upload_not_found; another's too); for whole uploads that are no file
   // yet also what `Incoming::finish` refuses, after which the upload is gone unless the refusal may pass.
   awaitable<Result<Upload>> find(std::string id, std::string user_id);
@@ -82,7 +97,7 @@ class Uploads {
 
   // Somebody adds to an upload: holds its lock until destroyed.
   class Adding;
-  // conflict: upload_locked, offset_mismatch (context: offset).
+  // conflict: upload_locked, offset_mismatch (context: offset); forbidden (upload_final): made of parts.
   awaitable<Result<std::unique_ptr<Adding>>> add(std::string id, std::string user_id, std::uint64_t offset);
 
   // A picture, video or sound from a public http(s) link (net/guard.h, also on every redirect) as a file of the user.
@@ -115,16 +130,23 @@ class Uploads {
   // What the store has of a file becomes one of the user's.
   awaitable<Result<KeptFile>> enter(Upload upload, Stored stored);
   Result<Upload> drafted(std::string user_id, Purpose purpose, std::string_view name, std::uint64_t length) const;
-  awaitable<Result<void>> insert_open(Upload upload, bool direct);
+  awaitable<Result<void>> insert_open(Upload upload);
   // uploads_direct.cpp
   awaitable<Result<KeptFile>> take_from(DirectStore from, Upload upload, std::string sha256);
   awaitable<Result<Stored>> read_back(DirectStore from, Upload upload, std::string sha256);
   awaitable<std::vector<std::string>> clear_incoming(std::vector<std::string> ids);
   static std::unexpected<Error> not_found();
+  static std::unexpected<Error> too_large(std::uint64_t limit);
   // Whether the same bytes could be taken another time.
   static bool may_pass(const Error& error);
 
-  awaitable<Result<Stored>> ingest(std::string path, Purpose purpose);
+  static void insert_row(db::Tx& tx, const Upload& upload, int fate);
+  // uploads_concat.cpp
+  awaitable<Result<std::uint64_t>> open_parts(std::shared_ptr<std::vector<PartialFile>> open, std::vector<std::string> ids,
+                                              std::string user_id);
+  awaitable<Result<KeptFile>> enter_joined(Upload upload, Stored stored, std::vector<std::string> parts);
+
+  awaitable<Result<Stored>> ingest(std::vector<std::string> paths, Purpose purpose);
   FileRow row_of(const std::string& user_id, std::string_view source, std::string_view name, const Stored& stored) const;
   awaitable<Result<KeptFile>> insert(FileRow row, Stored stored);
   awaitable<void> give_up(std::string id);

@@ -43,7 +43,7 @@ awaitable<Result<DirectUpload>> Uploads::begin_direct(std::string user_id, Purpo
   upload.direct = true;
   auto signed_put = to.store->presigned_put(incoming_key(to.folder, upload.id), content_type, length, kLinkLifetime);
   if (!signed_put) co_return fail(store_away(signed_put.error()));
-  auto inserted = co_await insert_open(upload, true);
+  auto inserted = co_await insert_open(upload);
   FLUX_CO_CHECK(std::move(inserted));
   co_return DirectUpload{std::move(upload), std::move(*signed_put)};
 }

@@ -61,4 +61,21 @@ std::optional<Checksum> parse_checksum(std::string_view text) {
   return Checksum{std::string(text.substr(0, space)), std::move(*digest)};
 }
 
+std::optional<Concat> parse_concat(std::string_view text) {
+  constexpr std::string_view kFinal = "final;";
+  if (text == kPartial) return Concat{};
+  if (!text.starts_with(kFinal)) return std::nullopt;
+  text.remove_prefix(kFinal.size());
+  Concat concat;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    std::string part(text.substr(0, end));
+    if (part.empty() || std::ranges::count(concat.parts, part) > 0) return std::nullopt;
+    concat.parts.push_back(std::move(part));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  if (concat.parts.empty()) return std::nullopt;
+  return concat;
+}
+
 }  // namespace fluxgate::http::tus

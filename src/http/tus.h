@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fluxgate::http::tus {
 
@@ -28,5 +29,12 @@ struct Checksum {
   std::string digest;  // raw bytes
 };
 std::optional<Checksum> parse_checksum(std::string_view text);
+
+// Upload-Concat: "partial", or "final;" and the URLs of the parts in their order, separated by spaces; none twice.
+inline constexpr std::string_view kPartial = "partial";
+struct Concat {
+  std::vector<std::string> parts;  // none: this is a part itself
+};
+std::optional<Concat> parse_concat(std::string_view text);
 
 }  // namespace fluxgate::http::tus

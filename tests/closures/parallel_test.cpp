@@ -510,6 +510,25 @@ TEST_P(SideBySide, AWholeUploadBecomesOneFile) {
   EXPECT_EQ(yes([&](int) { return house.run(house.uploads->remove(upload->id, ann.id)).has_value(); }), 1);
 }
 
+TEST_P(SideBySide, PartsAreJoinedOnce) {
+  const Person ann = house.sign_up("ann@example.org");
+  const std::string sound = a_sound();
+  std::vector<std::string> ids;
+  for (const auto& bytes : {sound.substr(0, 1000), sound.substr(1000)}) {
+    const auto part = house.run(house.uploads->create(ann.id, files::Purpose::media_upload, "", bytes.size(), "partial"));
+    ASSERT_TRUE(part);
+    const auto adding = house.run(house.uploads->add(part->id, ann.id, 0));
+    ASSERT_TRUE(adding && (*adding)->write(bytes) && house.run((*adding)->finish(true)));
+    ids.push_back(part->id);
+  }
+  const auto join = [&](int) {
+    return house.run(house.uploads->concatenate(ann.id, files::Purpose::audio_upload, "a.mp3", ids, "final;…")).has_value();
+  };
+  EXPECT_EQ(yes(join), 1);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM generated_files"), 1);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload"), 1);
+}
+
 TEST_P(SideBySide, ADirectUploadBecomesOneFile) {
   const Person ann = house.sign_up("ann@example.org");
   const std::string sound = a_sound();

@@ -281,6 +281,16 @@ TEST_P(Statements, OfUploads) {
     auto kept = co_await house.uploads->import_bytes(ann.id, files::Purpose::audio_upload, "pasted", sound);
     EXPECT_TRUE(kept);
   });
+  const auto part = house.run(house.uploads->create(ann.id, files::Purpose::media_upload, "", sound.size(), "partial"));
+  {
+    const auto adding = house.run(house.uploads->add(part->id, ann.id, 0));
+    ASSERT_TRUE(adding && (*adding)->write(sound) && house.run((*adding)->finish(true)));
+  }
+  work_fails("joined", [&]() -> awaitable<void> {
+    auto joined = co_await house.uploads->concatenate(ann.id, files::Purpose::audio_upload, "a.mp3", {part->id}, "final;…");
+    EXPECT_TRUE(joined || joined.error().code() == "upload_not_found");
+  });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload WHERE concat <> ''"), 1);
   house.run(house.uploads->create(ann.id, files::Purpose::audio_upload, "a.mp3", sound.size()));
   house.clock.advance(2ll * 24 * 3600 * 1000);
   work_fails("forgotten", [&]() -> awaitable<void> { co_await house.uploads->forget_expired(); });
@@ -314,7 +324,7 @@ TEST_P(Statements, OfDirectUploads) {
     auto removed = co_await house.uploads->remove(unwanted->upload.id, ann.id);
     EXPECT_TRUE(removed || removed.error().code() == "upload_not_found");
   });
-  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload WHERE stored = 2"), 2);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload WHERE stored = $1", {files::fate::kGivenUp}), 2);
   house.clock.advance(2ll * 24 * 3600 * 1000);
   work_fails("forgotten", [&]() -> awaitable<void> { co_await house.uploads->forget_expired(); });
   EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_upload"), 0);

@@ -79,6 +79,14 @@ test('after the server was killed half-way, from where it was', async () => {
   assert.ok((await told(new URL(url).pathname)).file);
 });
 
+test('in four parts at once', async () => {
+  const done = await upload(clip, { parallelUploads: 4, storeFingerprintForResuming: false });
+  const { file, length } = await told(done.url);
+  assert.equal(length, clip.length);
+  const kept = Buffer.from(await (await fetch(new URL(file.url, server.base))).arrayBuffer());
+  assert.ok(kept.equals(clip));
+});
+
 test('given up', async () => {
   const begun = await new Promise((resolve, reject) => {
     const one = new tus.Upload(clip, {

@@ -79,7 +79,7 @@ TEST_F(Tus, TellsWhatItSpeaks) {
   EXPECT_EQ(answer.status, 204);
   EXPECT_EQ(answer.header("tus-version"), "1.0.0");
   EXPECT_EQ(answer.header("tus-resumable"), "1.0.0");
-  EXPECT_EQ(answer.header("tus-extension"), "creation,creation-with-upload,expiration,checksum,termination");
+  EXPECT_EQ(answer.header("tus-extension"), "creation,creation-with-upload,expiration,checksum,termination,concatenation");
   EXPECT_EQ(answer.header("tus-max-size"), std::to_string(100 * 1024 * 1024));
   EXPECT_EQ(answer.header("tus-checksum-algorithm"), "sha1,md5,sha256");
 }
@@ -112,6 +112,37 @@ TEST_F(Tus, TakesTheFirstBytesWithTheCreation) {
   EXPECT_EQ(answer.status, 201) << answer.body;
   EXPECT_EQ(answer.header("upload-offset"), std::to_string(picture_.size()));
   EXPECT_FALSE(told(answer.header("location")).at("file").is_null());
+}
+
+TEST_F(Tus, MakesOneFileOfPartsThatCameSideBySide) {
+  const auto part = [&](std::uint64_t length) {
+    const Answer answer = speak({.method = "POST", .path = kUploads, .headers = {{"Upload-Length", std::to_string(length)}, {"Upload-Concat", "partial"}}});
+    EXPECT_EQ(answer.status, 201) << answer.body;
+    EXPECT_EQ(answer.header("upload-concat"), "partial");
+    return answer.header("location");
+  };
+  const auto join = [&](const std::string& parts) {
+    return speak({.method = "POST", .path = kUploads, .headers = {{"Upload-Concat", "final;" + parts}, {"Upload-Metadata", metadata("猫.png", "image")}}});
+  };
+  const std::string first = part(300), second = part(picture_.size() - 300);
+  const std::string parts = first + " http://127.0.0.1" + second;
+  EXPECT_EQ(patch(second, 0, picture_.substr(300)).status, 204);
+  EXPECT_EQ(join(parts).code(), "part_unfinished");
+  EXPECT_EQ(patch(first, 0, picture_.substr(0, 300)).status, 204);
+  EXPECT_EQ(head(first).header("upload-concat"), "partial");
+  EXPECT_EQ(join("/elsewhere/a").code(), "bad_header");
+  EXPECT_EQ(join(first + " " + first).status, 400);
+  EXPECT_EQ(join(first + " /api/v1/uploads/of-nobody").status, 404);
+  const Answer whole = join(parts);
+  ASSERT_EQ(whole.status, 201) << whole.body;
+  const std::string path = whole.header("location");
+  const Answer standing = head(path);
+  EXPECT_EQ(standing.header("upload-concat"), "final;" + parts);
+  EXPECT_EQ(standing.header("upload-offset"), standing.header("upload-length"));
+  EXPECT_EQ(standing.header("upload-length"), std::to_string(picture_.size()));
+  EXPECT_EQ(told(path).at("file").at("filename"), "猫.png");
+  EXPECT_EQ(patch(path, picture_.size(), "x").status, 403);
+  EXPECT_EQ(head(first).status, 404);
 }
 
 TEST_F(Tus, SaysWhatIsWrongWithARequest) {

@@ -114,6 +114,53 @@ TEST_F(UploadsTest, AreWrittenByOneRequestAtATime) {
   EXPECT_EQ(code_of(add(upload, 0, picture_)), "taken");
 }
 
+TEST_F(UploadsTest, OfPartsBecomeOneFileInTheirOrder) {
+  const std::string head = picture_.substr(0, 300), tail = picture_.substr(300);
+  const auto part = [&](const std::string& bytes) {
+    const Upload upload = *wait(uploads_->create("ann", Purpose::media_upload, "", bytes.size(), "partial"));
+    EXPECT_EQ(add(upload, 0, bytes)->offset, bytes.size());
+    EXPECT_FALSE(found(upload)->file) << "a part is no file, and what begins it is not judged";
+    return upload;
+  };
+  const auto join = [&](std::vector<std::string> ids, const std::string& user = "ann") {
+    return wait(uploads_->concatenate(user, Purpose::upload, "whole.png", std::move(ids), "final;…"));
+  };
+  const Upload second = part(tail), first = part(head);
+  EXPECT_EQ(code_of(join({first.id, second.id}, "bob")), "upload_not_found");
+  const Upload begun = *wait(uploads_->create("ann", Purpose::media_upload, "", 2, "partial"));
+  ASSERT_TRUE(add(begun, 0, "x", false));
+  EXPECT_EQ(code_of(join({first.id, second.id, begun.id})), "part_unfinished");
+  {
+    const auto locked = wait(uploads_->add(second.id, "ann", second.length));
+    ASSERT_TRUE(locked);
+    EXPECT_EQ(code_of(join({first.id, second.id})), "part_unfinished");
+  }
+  const auto whole = join({first.id, second.id});
+  ASSERT_TRUE(whole && whole->file) << code_of(whole);
+  EXPECT_EQ(whole->length, picture_.size());
+  EXPECT_EQ(look(content(row_of(whole->id)->key)).width, 300);
+  EXPECT_EQ(found(*whole)->concat, "final;…");
+  EXPECT_EQ(code_of(add(*whole, whole->length, "x")), "upload_final");
+  for (const Upload& gone : {first, second}) {
+    EXPECT_EQ(code_of(found(gone)), "upload_not_found");
+    EXPECT_FALSE(std::filesystem::exists(path_of(gone)));
+  }
+}
+
+TEST_F(UploadsTest, OfPartsAreJudgedAsAllOthers) {
+  const std::string half = picture_.substr(0, picture_.size() / 2);
+  const Upload part = *wait(uploads_->create("ann", Purpose::media_upload, "", half.size(), "partial"));
+  ASSERT_TRUE(add(part, 0, half));
+  EXPECT_EQ(code_of(wait(uploads_->concatenate("ann", Purpose::upload, "", {part.id}, "final;…"))), "broken_image");
+  EXPECT_EQ(code_of(found(part)), "upload_not_found") << "what can never become a file is given up";
+  EXPECT_FALSE(std::filesystem::exists(path_of(part)));
+  // Each may have the largest size there is; together they have their kind's.
+  const Upload large = *wait(uploads_->create("ann", Purpose::media_upload, "", options_.upload_limit + 1, "partial"));
+  std::filesystem::resize_file(path_of(large), large.length);
+  EXPECT_EQ(code_of(wait(uploads_->concatenate("ann", Purpose::upload, "", {large.id}, "final;…"))), "file_too_large");
+  EXPECT_TRUE(found(large)) << "it may be a film's";
+}
+
 TEST_F(UploadsTest, TakeNoByteBeyondTheirLength) {
   const Upload upload = created(picture_.size() - 1);
   auto adding = wait(uploads_->add(upload.id, "ann", 0));

@@ -39,5 +39,15 @@ TEST(Tus, ReadsChecksums) {
   for (const char* bad : {"", "sha1", "sha1 ", " Yg==", "sha1 ???"}) EXPECT_FALSE(parse_checksum(bad)) << bad;
 }
 
+TEST(Tus, ReadsWhatIsToBeConcatenated) {
+  ASSERT_TRUE(parse_concat("partial"));
+  EXPECT_TRUE(parse_concat("partial")->parts.empty());
+  const auto final = parse_concat("final;/files/a https://example.org/files/b");
+  ASSERT_TRUE(final);
+  EXPECT_EQ(final->parts, (std::vector<std::string>{"/files/a", "https://example.org/files/b"}));
+  for (const char* bad : {"", "Partial", "partial;", "final", "final;", "final; /a", "final;/a  /b", "final;/a /a", "whole;/a"})
+    EXPECT_FALSE(parse_concat(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace fluxgate::http::tus
