@@ -6,6 +6,7 @@
 
 #include "app/commands/commands.h"
 #include "app/commands/signals.h"
+#include "app/file_limit.h"
 #include "app/node.h"
 #include "base/log.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 ExitCode serve(const Config& config) {
   configure_log(config);
+  raise_file_limit();
   // Before any thread exists, so that all of them leave the signals to this one.
   StopSignals signals;
   auto node = Node::build(config);
