@@ -97,7 +97,7 @@ class HttpClient {
 struct ClientOptions {
   std::string fetch_proxy = {};          // FETCH_PROXY, for guarded calls
   bool allow_private_for_tests = false;  // guarded calls: any address and port, all other rules stay
-  std::size_t max_connections = 256;     // calls beyond it wait their turn, within their timeout
+  std::size_t max_connections = 512;     // calls beyond it wait their turn, within their timeout
 };
 
 // The real client. It must be destroyed on (or after the end of) the context's thread and before the

@@ -13,6 +13,7 @@ constexpr Millis kFarBack = 10'000;          // many ahead in the upstream's que
 constexpr int kFarBackFrom = 20;
 constexpr Millis kBackup = 30'000;           // a webhook is expected
 constexpr Millis kWatchSooner = 150;         // it takes a moment until the call stands
+constexpr Millis kWatchMargin = 4;           // and a twentieth ends before `low`: by this part of the range sooner still
 constexpr Millis kWatchAgain = 100;
 constexpr Millis kStuckAfter = 60'000;       // beyond what can be expected
 constexpr Millis kCallWorth = 250;           // a call is worth a delay of so long
@@ -38,7 +39,7 @@ Millis backoff_ms(const Policy& policy, int tries, std::optional<int> retry_afte
 Millis first_look_ms(const std::optional<Expected>& expected, Follow follow) {
   switch (follow) {
     case Follow::webhook: return kBackup;
-    case Follow::watch: return expected ? std::max<Millis>(0, expected->low - kWatchSooner) : 0;
+    case Follow::watch: return expected ? std::max<Millis>(0, expected->low - (expected->high - expected->low) / kWatchMargin - kWatchSooner) : 0;
     case Follow::poll: return expected ? std::max(kStepMin, expected->low + step_of(*expected) / 2) : kStepUnknown;
   }
   return kStepUnknown;

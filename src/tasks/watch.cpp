@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kWatchesMax = 64;      // connections held at once; the rest is polled
+constexpr std::size_t kWatchesMax = 256;     // connections held at once, half of the client's; the rest is polled
 constexpr milliseconds kWatchFor{25'000};    // then it is looked whether the watch sleeps
 constexpr milliseconds kSilence{12'000};    // upstreams send something every ten seconds
 constexpr int kUselessMax = 3;               // in a row, of an account

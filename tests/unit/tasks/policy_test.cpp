@@ -31,7 +31,8 @@ TEST(Looking, BeginsWhenTheFirstOfSuchTasksEnd) {
   EXPECT_EQ(first_look_ms(kAbout10s, Follow::poll), 9'500) << "half a step after the first can end";
   EXPECT_EQ(first_look_ms(Expected{10, 20, 30}, Follow::poll), 150);
   EXPECT_EQ(first_look_ms(std::nullopt, Follow::poll), 500);
-  EXPECT_LT(first_look_ms(kAbout10s, Follow::watch), 9'000) << "the call stands before the first can end";
+  EXPECT_EQ(first_look_ms(kAbout10s, Follow::watch), 9'000 - 1'000 - 150) << "the call stands before nearly all of them end";
+  EXPECT_EQ(first_look_ms(Expected{500, 2'000, 3'000}, Follow::watch), 0);
   EXPECT_EQ(first_look_ms(std::nullopt, Follow::watch), 0);
   EXPECT_EQ(first_look_ms(kAbout10s, Follow::webhook), 30'000) << "the webhook brings it";
 }
