@@ -141,7 +141,7 @@ std::string add_column(std::string_view table, const Column& column, Dialect dia
       case ColumnType::real: rest += "0"; break;
     }
   }
-  return fmt::format("ALTER TABLE {} ADD COLUMN {} {}{}{}", quoted(table), quoted(column.name), type_name(table, column.type, dialect),
+  return fmt::format("ALTER TABLE {} ADD COLUMN {} {}{}{}", quoted_name(table), quoted_name(column.name), type_name(table, column.type, dialect),
                      rest.empty() ? "" : " ", rest);
 }
 

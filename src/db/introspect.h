@@ -42,7 +42,6 @@ struct Found {
 Found look(Tx& tx);
 
 // "name" in quotes that both engines take.
-std::string quoted(std::string_view name);
-inline std::string quoted(const std::string& name) { return quoted(std::string_view(name)); }  // not std::quoted
+std::string quoted_name(std::string_view name);
 
 }  // namespace fluxgate::db

@@ -18,7 +18,7 @@ constexpr std::string_view kBackupPrefix = "fluxgate_backup_";
 // A backup's comment: of all that is ours, or of some tables.
 constexpr std::string_view kWhole = "fluxgate backup: whole", kPart = "fluxgate backup: part";
 
-std::string qualified(std::string_view schema, std::string_view table) { return quoted(schema) + "." + quoted(table); }
+std::string qualified(std::string_view schema, std::string_view table) { return quoted_name(schema) + "." + quoted_name(table); }
 
 std::vector<std::string> strings(Tx& tx, std::string_view sql, Params params) {
   return tx.all(sql, params, [](const Row& row) { return row.str(0); });
@@ -68,8 +68,8 @@ void take_sequences(Tx& tx, const std::string& aside, const std::string& schema,
   for (const Owned& counter : owned) {
     const std::string there = qualified(aside, counter.sequence);
     tx.exec(fmt::format("ALTER SEQUENCE {} OWNED BY NONE", there));
-    tx.exec(fmt::format("ALTER SEQUENCE {} SET SCHEMA {}", there, quoted(schema)));
-    tx.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", qualified(schema, counter.sequence), qualified(schema, table), quoted(counter.column)));
+    tx.exec(fmt::format("ALTER SEQUENCE {} SET SCHEMA {}", there, quoted_name(schema)));
+    tx.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", qualified(schema, counter.sequence), qualified(schema, table), quoted_name(counter.column)));
   }
 }
 
@@ -120,8 +120,8 @@ Backup PostgresCare::backup(const std::string&, Millis now, const std::vector<st
     });
     // One moment for all of them: whoever writes waits.
     for (const std::string& name : names) tx.exec(fmt::format("LOCK TABLE {} IN SHARE MODE", qualified(schema, name)));
-    tx.exec(fmt::format("CREATE SCHEMA {}", quoted(made.place)));
-    tx.exec(fmt::format("COMMENT ON SCHEMA {} IS '{}'", quoted(made.place), whole ? kWhole : kPart));
+    tx.exec(fmt::format("CREATE SCHEMA {}", quoted_name(made.place)));
+    tx.exec(fmt::format("COMMENT ON SCHEMA {} IS '{}'", quoted_name(made.place), whole ? kWhole : kPart));
     for (const std::string& name : names) copy_table(tx, schema, made.place, name);
     made.tables = std::ssize(names);
     made.left_out = wanted.empty() ? std::ssize(tables_in(tx, schema)) - made.tables : 0;
@@ -149,13 +149,13 @@ std::string PostgresCare::restore(const std::string& backup, Millis now) {
     refuse_beside_nodes(tx);
     const std::string schema = current_schema(tx);
     const auto coming = tables_in(tx, backup);
-    tx.exec(fmt::format("CREATE SCHEMA {}", quoted(aside)));
-    tx.exec(fmt::format("COMMENT ON SCHEMA {} IS '{}'", quoted(aside), *comment));
+    tx.exec(fmt::format("CREATE SCHEMA {}", quoted_name(aside)));
+    tx.exec(fmt::format("COMMENT ON SCHEMA {} IS '{}'", quoted_name(aside), *comment));
     for (const View& view : views(Dialect::postgresql))
-      if (kind_of(tx, view.name) == Kind::view) tx.exec(fmt::format("DROP VIEW {}", quoted(view.name)));
+      if (kind_of(tx, view.name) == Kind::view) tx.exec(fmt::format("DROP VIEW {}", quoted_name(view.name)));
     for (const std::string& name : tables_in(tx, schema))
       if (std::ranges::find(coming, name) != coming.end() || (*comment == kWhole && is_ours(name)))
-        tx.exec(fmt::format("ALTER TABLE {} SET SCHEMA {}", qualified(schema, name), quoted(aside)));
+        tx.exec(fmt::format("ALTER TABLE {} SET SCHEMA {}", qualified(schema, name), quoted_name(aside)));
     for (const std::string& name : coming) {
       copy_table(tx, backup, schema, name);
       take_sequences(tx, aside, schema, name);

@@ -43,7 +43,7 @@ void migrate(Tx& tx) {
   if (version == kSchemaVersion) return;
   if (version != 0)  // SQLite lets no table be changed under a view that names it
     for (const View& view : views(tx.dialect()))
-      if (kind_of(tx, view.name) == Kind::view) tx.exec(fmt::format("DROP VIEW {}", quoted(view.name)));
+      if (kind_of(tx, view.name) == Kind::view) tx.exec(fmt::format("DROP VIEW {}", quoted_name(view.name)));
   for (const Migration& migration : migrations())
     if (version != 0 && migration.version > version && migration.apply) migration.apply(tx);
 }

@@ -58,7 +58,7 @@ Lines plan(Tx& tx, const Options& options) {
 
 void set_aside(Tx& tx, const Options&) {
   for (const std::string& table : to_rename(tx))
-    tx.exec(fmt::format("ALTER TABLE {} RENAME TO {}", quoted(table), quoted(free_name(tx, table))));
+    tx.exec(fmt::format("ALTER TABLE {} RENAME TO {}", quoted_name(table), quoted_name(free_name(tx, table))));
 }
 
 Lines carry_over(Tx& tx, const Options& options) {

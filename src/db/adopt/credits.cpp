@@ -253,7 +253,7 @@ constexpr Other kOthers[] = {{"flux_credits", "credits_balance"},
 
 std::int64_t rows_with_balance(Tx& tx, const std::string& table, std::string_view column) {
   if (column.empty() || !has_column(tx, table, column)) return 0;
-  return tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE {} <> 0", quoted(table), quoted(column)));
+  return tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE {} <> 0", quoted_name(table), quoted_name(column)));
 }
 
 Text not_money(std::int64_t rows) {

@@ -11,14 +11,14 @@ Source::Source(Tx& tx, std::string table) : tx_(tx), table_(std::move(table)) {
   for (FoundColumn& column : columns_of(tx, table_)) columns_.insert(std::move(column.name));
 }
 
-std::int64_t Source::rows() const { return tx_.number(fmt::format("SELECT COUNT(*) FROM {}", quoted(table_))); }
+std::int64_t Source::rows() const { return tx_.number(fmt::format("SELECT COUNT(*) FROM {}", quoted_name(table_))); }
 
 int Source::pick(std::string_view columns) {
   std::vector<std::string> found;
   while (!columns.empty()) {
     const auto bar = columns.find('|');
     const std::string_view name = columns.substr(0, bar);
-    if (has(name)) found.push_back(fmt::format("CAST({} AS TEXT)", quoted(name)));
+    if (has(name)) found.push_back(fmt::format("CAST({} AS TEXT)", quoted_name(name)));
     columns.remove_prefix(bar == std::string_view::npos ? columns.size() : bar + 1);
   }
   if (found.empty()) return -1;
@@ -32,7 +32,7 @@ void Source::each(std::string_view order, const std::function<void(const OldRow&
   const bool postgresql = tx_.dialect() == Dialect::postgresql;
   const std::string select =
       fmt::format("SELECT {} FROM {} ORDER BY {}{}{}", picked_.empty() ? "1" : fmt::format("{}", fmt::join(picked_, ", ")),
-                  quoted(table_), order, order.empty() ? "" : ", ", postgresql ? "ctid" : "rowid");
+                  quoted_name(table_), order, order.empty() ? "" : ", ", postgresql ? "ctid" : "rowid");
   const auto pass_on = [&](const Row& row) { on_row(OldRow(row)); };
   if (!postgresql) {
     tx_.each(select, {}, pass_on);

@@ -52,7 +52,7 @@ void copy_stores(Work& work, const std::string& legacy) {
         {store.id, store.provider, store.enabled, store.secret_id, store.secret_key, store.region, store.bucket, store.domain,
          store.base_path, created, updated});
   }
-  work.tx.exec(fmt::format("UPDATE {} SET secret_id = NULL, secret_key = NULL", quoted(legacy)));
+  work.tx.exec(fmt::format("UPDATE {} SET secret_id = NULL, secret_key = NULL", quoted_name(legacy)));
   const auto rows = static_cast<std::int64_t>(stores.size());
   mark_done(work, legacy, rows, rows);
   work.say(legacy, {"The storage configuration was put into the application's shape.", "存储配置已转换为应用的表结构。"}, Level::info, rows,

@@ -397,7 +397,7 @@ void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
   for (const OldTasks& kind : old_tasks())
     for (const std::string& table : still_here(tx, kind.table)) {
       std::int64_t rows = 0, unfinished = 0;
-      tx.each(fmt::format("SELECT CAST(status AS TEXT), COUNT(*) FROM {} GROUP BY status", quoted(table)), {}, [&](const Row& row) {
+      tx.each(fmt::format("SELECT CAST(status AS TEXT), COUNT(*) FROM {} GROUP BY status", quoted_name(table)), {}, [&](const Row& row) {
         rows += row.i64(1);
         if (ended_by(row.text(0)) == Ended::unfinished) unfinished += row.i64(1);
       });

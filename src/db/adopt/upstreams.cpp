@@ -148,7 +148,7 @@ void config_over(Work& work, const OldConfig& kind, const std::string& legacy) {
     insert_settings(work, kind, *config);
   }
   if (Source(work.tx, legacy).has("api_key"))
-    work.tx.exec(fmt::format("UPDATE {} SET api_key = '' WHERE api_key IS NOT NULL", quoted(legacy)));
+    work.tx.exec(fmt::format("UPDATE {} SET api_key = '' WHERE api_key IS NOT NULL", quoted_name(legacy)));
   mark_done(work, legacy, rows, config ? 1 : 0);
   work.say(legacy, {fmt::format("The configuration of {} was taken over; clear keys in the old table are blanked.", kind.provider),
                     fmt::format("{} 的配置已接管，旧表中的明文密钥已清空。", kind.provider)}, Level::info, rows, config ? 1 : 0);

@@ -81,7 +81,7 @@ class OldDatabase {
   std::map<std::string, std::int64_t> counts() {
     return database_->read_now([](Tx& tx) {
       std::map<std::string, std::int64_t> rows;
-      for (const std::string& table : table_names(tx)) rows[table] = tx.number("SELECT COUNT(*) FROM " + db::quoted(table));
+      for (const std::string& table : table_names(tx)) rows[table] = tx.number("SELECT COUNT(*) FROM " + db::quoted_name(table));
       return rows;
     });
   }

@@ -109,8 +109,8 @@ TEST_P(Schema, ThatLacksAnyOneTableIsMended) {
   for (const Table& table : tables()) {
     if (table.name == "fg_migration") continue;
     write([&](Tx& tx) {
-      for (const View& view : views(tx.dialect())) tx.exec("DROP VIEW IF EXISTS " + quoted(view.name));
-      tx.exec("DROP TABLE " + quoted(table.name));
+      for (const View& view : views(tx.dialect())) tx.exec("DROP VIEW IF EXISTS " + quoted_name(view.name));
+      tx.exec("DROP TABLE " + quoted_name(table.name));
     });
     EXPECT_FALSE(missing().empty());
     write([](Tx& tx) { create_missing(tx, 1); });
@@ -123,11 +123,11 @@ void fill(Tx& tx, const Table& table) {
   std::string names, values;
   for (const Column& column : table.columns) {
     if (!column.rest.contains("NOT NULL") && !column.rest.contains("KEY")) continue;
-    names += (names.empty() ? "" : ", ") + quoted(column.name);
+    names += (names.empty() ? "" : ", ") + quoted_name(column.name);
     values += values.empty() ? "" : ", ";
     values += column.type == ColumnType::boolean ? "TRUE" : column.type == ColumnType::datetime ? "'2026-01-01 00:00:00'" : "'7'";
   }
-  tx.exec("INSERT INTO " + quoted(table.name) + " (" + names + ") VALUES (" + values + ")");
+  tx.exec("INSERT INTO " + quoted_name(table.name) + " (" + names + ") VALUES (" + values + ")");
 }
 
 // The table without its n-th column of those that can be added to one with rows; nullopt when it has fewer.
@@ -148,13 +148,13 @@ TEST_P(Schema, ThatLacksAnyOneColumnIsMended) {
   for (std::size_t round = 0, lacked = 1; lacked != 0; ++round) {
     lacked = 0;
     write([&](Tx& tx) {
-      for (const View& view : views(tx.dialect())) tx.exec("DROP VIEW IF EXISTS " + quoted(view.name));
+      for (const View& view : views(tx.dialect())) tx.exec("DROP VIEW IF EXISTS " + quoted_name(view.name));
       for (const Table& table : tables()) {
         if (table.owner == "openwebui" || table.name == "fg_migration") continue;
         const auto lacking = without(table, round, GetParam());
         if (!lacking) continue;
         ++lacked;
-        tx.exec("DROP TABLE IF EXISTS " + quoted(table.name));
+        tx.exec("DROP TABLE IF EXISTS " + quoted_name(table.name));
         for (const std::string& statement : create_statements(*lacking, tx.dialect())) tx.exec(statement);
         fill(tx, *lacking);
       }

@@ -49,7 +49,7 @@ class Views : public testing::TestWithParam<Dialect> {
         if (one.name == view) columns = one.columns;
       Values values;
       std::string list;
-      for (const auto& column : columns) list += (list.empty() ? "" : ", ") + ("CAST(" + quoted(column) + " AS TEXT)");
+      for (const auto& column : columns) list += (list.empty() ? "" : ", ") + ("CAST(" + quoted_name(column) + " AS TEXT)");
       tx.each("SELECT " + list + " FROM " + view + " WHERE " + where, {}, [&](const Row& found) {
         for (std::size_t i = 0; i < columns.size(); ++i)
           values.emplace_back(columns[i], found.is_null(static_cast<int>(i)) ? "-" : found.str(static_cast<int>(i)));
@@ -233,7 +233,7 @@ TEST_P(Views, MaskTheKeyOfAProvider) {
 TEST_P(Views, LetOpenWebUiRebuildItsTables) {
   write([](Tx& tx) {
     for (const char* table : {"user", "auth", "config", "folder", "channel", "message", "message_reaction"}) {
-      const std::string name = quoted(std::string_view(table));
+      const std::string name = quoted_name(std::string_view(table));
       tx.exec("CREATE TABLE _alembic_tmp AS SELECT * FROM " + name);
       tx.exec("DROP TABLE " + name);
       tx.exec("ALTER TABLE _alembic_tmp RENAME TO " + name);
