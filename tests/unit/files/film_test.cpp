@@ -86,6 +86,18 @@ TEST_F(FilesTest, RefusesFilmsAndSoundsThatAreCutOffOrFalse) {
   EXPECT_EQ(files_in(""), 0);
 }
 
+std::string replaced(std::string bytes, std::string_view what, std::string_view by, std::size_t from = 0) {
+  for (auto at = bytes.find(what, from); at != std::string::npos; at = bytes.find(what, at + by.size())) bytes.replace(at, what.size(), by);
+  return bytes;
+}
+
+TEST_F(FilesTest, RefusesFilmsWithoutPicturesThatWeDecode) {
+  EXPECT_EQ(refusal(Purpose::video_upload, replaced(fixture("sound.m4a"), "M4A ", "isom")), "broken_video") << "sound only";
+  const std::string film = fixture("clip.mp4");
+  EXPECT_EQ(refusal(Purpose::video_upload, replaced(film, "avc1", "cvid", film.find("stsd"))), "broken_video") << "Cinepak";
+  EXPECT_TRUE(put(Purpose::video_upload, film));
+}
+
 TEST_F(FilesTest, HasALimitForEachKind) {
   const std::string film = fixture("clip.mp4"), sound = fixture("sound.mp3"), picture = draw({});
   options_.video_limit = film.size();

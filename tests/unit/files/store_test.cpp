@@ -168,6 +168,10 @@ TEST_F(FilesTest, KeepsTransparency) {
   const auto stored = put(Purpose::upload, draw({.alpha = true}));
   ASSERT_TRUE(stored);
   EXPECT_EQ(look(content(stored->key)).bands, 4);
+  const auto avif = put(Purpose::upload, draw({.suffix = ".avif", .alpha = true}));
+  ASSERT_TRUE(avif);
+  EXPECT_EQ(avif->mime, "image/png");
+  EXPECT_EQ(look(content(avif->key)).bands, 4);
 }
 
 TEST_F(FilesTest, KeepsTheFirstFrameOfAnAnimation) {
@@ -185,7 +189,10 @@ TEST_F(FilesTest, KeepsTheFirstFrameOfAnAnimation) {
 TEST_F(FilesTest, RefusesUploadsThatAreNoPictures) {
   for (const std::string& bytes :
        {std::string("<svg/>"), std::string("<?xml version='1.0'?><svg xmlns='x'/>"),
-        std::string("%PDF-1.7 …"), std::string("BM1234"), std::string("II*\0abcd", 8),
+        std::string("<!DOCTYPE html><html>"), std::string("%PDF-1.7 …"), std::string("BM1234"),
+        std::string("II*\0abcd", 8), std::string("MM\0*abcd", 8),                                        // TIFF
+        std::string("\0\0\1\0\1\0abcd", 10), std::string("\xFF\x0A jxl"), std::string("PK\3\4abcd", 8),  // ICO, JPEG XL, ZIP
+        std::string("\0\0\0\x0CJXL \r\n\x87\n", 12),
         std::string("plain words"), std::string("\0\1\2\3", 4), std::string("GIF8"),
         std::string("\0\0\0\x18"
                     "ftypisom\0\0\2\0isommp42",
