@@ -149,7 +149,7 @@ std::vector<Difference> table_differences(const Found& found, Dialect dialect) {
   std::vector<Difference> list;
   for (const Table& table : tables()) {
     if (!found.has(std::string(table.name))) {
-      list.push_back({std::string(table.name), {"the table is missing", "缺少该表"}, create_statements(table, dialect)});
+      list.push_back({std::string(table.name), {"the table is missing", "缺少该表"}, create_statements(table, dialect), true});
       continue;
     }
     if (table.owner != "openwebui") column_differences(table, found, dialect, list);

@@ -19,6 +19,7 @@ struct Difference {
   std::string table;
   Text text;                            // "the table is missing"
   std::vector<std::string> statements;  // that mend it; empty: nobody can but the operator
+  bool absent = false;                  // the table as a whole
 };
 
 // In the order in which they can be mended.

@@ -22,10 +22,19 @@ Text newer_version(std::int64_t version) {
                       kSchemaVersion)};
 }
 
-// One line for a table, however many of its columns and indexes are missing.
-Lines lines_of(const std::vector<Difference>& differences, const std::set<std::string>& taken_over) {
+// Where we have never been, none of our tables is there: that is one thing to say, not thirty.
+enum class Ours { known, new_here };
+
+// One line for a table, however many of its columns and indexes are missing. `ours`: whether the database was ours before.
+Lines lines_of(const std::vector<Difference>& differences, const std::set<std::string>& taken_over, Ours ours) {
+  const auto to_be_made = [ours](const Difference& difference) {
+    return ours == Ours::new_here && difference.absent && difference.table.starts_with("fg_");
+  };
   Lines lines;
+  if (const auto count = std::ranges::count_if(differences, to_be_made); count != 0)
+    lines.push_back({"fg_*", {fmt::format("{} tables of our own are missing", count), fmt::format("缺少本系统自己的 {} 张表", count)}, Level::info});
   for (const Difference& difference : differences) {
+    if (to_be_made(difference)) continue;
     const bool mendable = !difference.statements.empty();
     if (!mendable && taken_over.contains(difference.table)) continue;
     if (!lines.empty() && mendable && lines.back().table == difference.table && lines.back().level == Level::info) {
@@ -40,8 +49,8 @@ Lines lines_of(const std::vector<Difference>& differences, const std::set<std::s
 
 // "the table is missing" → "the table was missing"
 std::string in_the_past(std::string text) {
-  constexpr std::string_view kIs = " is ", kWas = " was ";
-  for (auto at = text.find(kIs); at != std::string::npos; at = text.find(kIs, at + kWas.size())) text.replace(at, kIs.size(), kWas);
+  for (const auto& [now, then] : {std::pair<std::string_view, std::string_view>{" is ", " was "}, {" are ", " were "}})
+    for (auto at = text.find(now); at != std::string::npos; at = text.find(now, at + then.size())) text.replace(at, now.size(), then);
   return text;
 }
 
@@ -81,7 +90,7 @@ Plan make_plan(Tx& tx, const adopt::Options& options) {
     if (const auto owed = adopt::owed(tx); owed.tasks != 0) plan.lines.push_back(gives_back(owed));
   for (const Line& line : plan.lines) taken_over.insert(line.table);
   const auto differences = all_differences(found, tx.dialect());
-  for (Line& line : lines_of(differences, taken_over)) plan.lines.push_back(std::move(line));
+  for (Line& line : lines_of(differences, taken_over, plan.version == 0 ? Ours::new_here : Ours::known)) plan.lines.push_back(std::move(line));
   const bool outdated = plan.version != 0 && plan.version < kSchemaVersion;
   if (plan.adopts || plan.version == 0) plan.state = State::needs_repair;
   else if (outdated) plan.state = State::outdated;
@@ -93,6 +102,7 @@ Plan make_plan(Tx& tx, const adopt::Options& options) {
 Lines run_plan(Tx& tx, const adopt::Options& options) {
   Lines report;
   const auto before = all_differences(look(tx), tx.dialect());
+  const Ours ours = version_of(tx) == 0 ? Ours::new_here : Ours::known;
   const bool adopts = adopt::needed(tx);
   if (adopts) adopt::set_aside(tx, options);
   create_tables(tx, options.now);
@@ -108,7 +118,7 @@ Lines run_plan(Tx& tx, const adopt::Options& options) {
   std::vector<Difference> mended;
   for (const Difference& difference : before)
     if (!left.contains(difference.table + difference.text.en) && !difference.statements.empty()) mended.push_back(difference);
-  for (Line& line : lines_of(mended, {})) {
+  for (Line& line : lines_of(mended, {}, ours)) {
     line.text = {"mended; " + in_the_past(line.text.en), "已修复：" + line.text.zh};
     report.push_back(std::move(line));
   }

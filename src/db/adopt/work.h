@@ -44,7 +44,7 @@ void upstreams_over(Work& work);  // upstreams.cpp: flux_config, mj_config, … 
 void tasks_over(Work& work);      // tasks.cpp: *_tasks with results, counters
 void credits_over(Work& work);    // credits.cpp: accounts, ledger, codes, tickets
 void people_over(Work& work);     // people.cpp: an account for everybody; folder and channel
-void give_back_over(Work& work);  // tasks.cpp: with Options::give_back, credits of lost tasks
+void give_back_over(Work& work);  // lost.cpp: with Options::give_back, credits of lost tasks
 
 // ---- what the plan says of each part; read only ----
 void plan_storage(Tx& tx, Lines& lines);

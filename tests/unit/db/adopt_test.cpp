@@ -189,6 +189,9 @@ TEST_P(Adopted, TasksEndAsTheirRowsSay) {
   for (const char* lost : {"f-5", "f-6", "d-2", "k-2", "1755600000000003"})
     EXPECT_EQ(task_field(old, lost, "error_code"), "lost_by_previous_system") << lost;
   EXPECT_NE(task_field(old, "k-2", "error_message").find("50 credits"), std::string::npos);
+  for (const char* told : {"3 unfinished tasks were lost by the previous system and are shown as failed; nothing was taken for them.",
+                           "1 unfinished tasks were lost by the previous system and are shown as failed; 50 credits were taken for them;"})
+    EXPECT_NE(report.find(told), std::string::npos) << told << "\n" << report;
   EXPECT_NE(task_field(old, "f-2", "error_message").find("the upstream said no"), std::string::npos);
   EXPECT_NE(task_field(old, "k-3", "error_message").find("risk control"), std::string::npos);
   EXPECT_EQ(task_field(old, "f-1", "created_at"), "1755682200000");
@@ -309,6 +312,7 @@ TEST_P(Adopted, GivesBackOnlyWhenAsked) {
   const std::string report = said(old.take_over());
   EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 122'500) << report;
   EXPECT_EQ(task_field(old, "k-2", "charged"), "0");
+  EXPECT_NE(report.find("the 50 credits taken for them are given back"), std::string::npos) << report;
   EXPECT_EQ(task_field(old, "1755600000000003", "charged"), "2000");  // nobody to give it to
   EXPECT_NE(task_field(old, "1755600000000003", "error_message").find("an administrator can give them back"), std::string::npos);
   EXPECT_NE(report.find("60 credits were given back for 2 lost tasks"), std::string::npos) << report;

@@ -1,0 +1,48 @@
+// What the plan says of the old tasks.
+#include <fmt/format.h>
+
+#include "db/adopt/old_tasks.h"
+#include "db/adopt/words.h"
+#include "db/adopt/work.h"
+#include "db/introspect.h"
+
+namespace fluxgate::db::adopt {
+
+void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
+  bool local_times = false;
+  for (const OldTasks& kind : old_tasks())
+    for (const std::string& table : still_here(tx, kind.table)) {
+      std::int64_t rows = 0, unfinished = 0;
+      tx.each(fmt::format("SELECT CAST(status AS TEXT), COUNT(*) FROM {} GROUP BY status", quoted_name(table)), {}, [&](const Row& row) {
+        rows += row.i64(1);
+        if (ended_by(row.text(0)) == Ended::unfinished) unfinished += row.i64(1);
+      });
+      lines.push_back({table,
+                       {fmt::format("{} tasks go into the history as {}; the table stays as {}.", rows, kind.provider,
+                                    table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table)),
+                        fmt::format("{} 个任务将作为 {} 进入历史记录，原表保留为 {}。", rows, kind.provider,
+                                    table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table))},
+                       Level::info, rows, rows});
+      local_times = local_times || (kind.local_times && rows != 0);
+      if (unfinished == 0) continue;
+      const Text way = kind.resumable
+                           ? Text{"those younger than 24 hours with a request id go on at the provider, the others fail",
+                                  "24 小时内且有请求编号的将继续查询，其余标记为失败"}
+                           : Text{"they fail", "将标记为失败"};
+      const Text money = options.give_back ? Text{"what was taken for them is given back", "扣除的积分将退还"}
+                                           : Text{"no credits move (--give-back gives back what was taken for them, now or in a later repair)",
+                                                  "积分不变动（使用 --give-back 可退还扣除的积分，现在或以后修复时均可）"};
+      lines.push_back({table,
+                       {fmt::format("{} tasks are unfinished: {}; {}.", unfinished, way.en, money.en),
+                        fmt::format("{} 个任务未完成：{}；{}。", unfinished, way.zh, money.zh)},
+                       Level::warning});
+    }
+  if (local_times)
+    lines.push_back({"",
+                     {"Dates without an offset are taken as UTC. The fork wrote when tasks of Midjourney, Kling and lip-sync began and ended in "
+                      "its server's local time: if its clock was not UTC, those times are off by the difference; when tasks were made is not.",
+                      "没有时区的日期按 UTC 读取。旧系统以服务器本地时间写入 Midjourney、Kling 和对口型任务的开始与结束时间：若其时钟不是 "
+                      "UTC，这些时间会相差相应时差；任务的创建时间不受影响。"}});
+}
+
+}  // namespace fluxgate::db::adopt
