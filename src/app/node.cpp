@@ -17,6 +17,7 @@
 #include "credits/ledger.h"
 #include "identity/identity.h"
 #include "identity/secrets.h"
+#include "net/closing_client.h"
 #include "providers/fal/fal_adapter.h"
 #include "sandbox/sandbox.h"
 #include "tasks/service.h"
@@ -94,7 +95,7 @@ class NodeImpl final : public Node {
   std::unique_ptr<tasks::Waiting> waiting_;
   std::atomic<bool> draining_{false};
   EngineThread engine_thread_;
-  std::unique_ptr<net::HttpClient> client_;
+  std::unique_ptr<net::ClosingClient> client_;
   std::unique_ptr<providers::Adapter> fal_;
   std::unique_ptr<files::Depot> depot_;
   std::unique_ptr<tasks::Engine> engine_;
@@ -197,7 +198,7 @@ Result<void> NodeImpl::check_role() const {
 }
 
 void NodeImpl::build_engine() {
-  client_ = net::make_http_client(engine_thread_.context(), {.fetch_proxy = config_.fetch_proxy});
+  client_ = std::make_unique<net::ClosingClient>(net::make_http_client(engine_thread_.context(), {.fetch_proxy = config_.fetch_proxy}));
   fal_ = providers::make_fal_adapter();
   tasks::EngineOptions options;
   options.node_id = node_id_;
@@ -309,7 +310,8 @@ void NodeImpl::stop() {
   });
   server_->stop(milliseconds(config_.drain_s * 1000));
   stopped.wait();
-  boost::asio::post(engine_thread_.context(), [this] { client_.reset(); });
+  // Flights that outlasted their grace still hold it: their calls end now, and the thread with them.
+  boost::asio::post(engine_thread_.context(), [this] { client_->close(); });
   engine_thread_.join();
   identity_->stop();
   if (sandbox_) sandbox_->stop();
