@@ -64,6 +64,7 @@ const std::vector<Migration>& migrations() {
   static const std::vector<Migration> list{
       {1, "the first tables", nullptr},
       {2, "folders, channels and the published views", nullptr},
+      {3, "the oldest of a line by an index that is used for nothing else", [](Tx& tx) { tx.exec("DROP INDEX IF EXISTS fg_task_oldest"); }},
   };
   return list;
 }

@@ -59,8 +59,10 @@ std::vector<Table> task_tables() {
         // oldest of each priority, for aging.
         "CREATE INDEX IF NOT EXISTS fg_task_turn ON fg_task (provider, priority, user_id, id) "
         "WHERE status = 'queued' AND owner IS NULL",
-        "CREATE INDEX IF NOT EXISTS fg_task_oldest ON fg_task (provider, priority, id) "
-        "WHERE status = 'queued' AND owner IS NULL",
+        // The second asks for created_at > 0, which all have and only its own statement names: PostgreSQL, which
+        // cannot know how long the line is at the moment, would look for a member's tasks in it, among all who wait.
+        "CREATE INDEX IF NOT EXISTS fg_task_first ON fg_task (provider, priority, id) "
+        "WHERE status = 'queued' AND owner IS NULL AND created_at > 0",
         // What is at work: by node for take-overs, by account, user and model for their limits.
         "CREATE INDEX IF NOT EXISTS fg_task_owned ON fg_task (owner) WHERE owner IS NOT NULL",
         "CREATE INDEX IF NOT EXISTS fg_task_account ON fg_task (account_id) WHERE owner IS NOT NULL",

@@ -133,8 +133,8 @@ class Claiming {
     bool higher_waits = false;
     for (Priority priority : kPriorities) {
       auto oldest = tx_.first(
-          "SELECT created_at FROM fg_task WHERE status = 'queued' AND owner IS NULL AND provider = $1 AND priority = $2 "
-          "ORDER BY id LIMIT 1",
+          "SELECT created_at FROM fg_task WHERE status = 'queued' AND owner IS NULL AND created_at > 0 AND provider = $1 "
+          "AND priority = $2 ORDER BY id LIMIT 1",
           {claim_.provider, static_cast<int>(priority)}, [](const db::Row& row) { return row.i64(0); });
       if (!oldest) continue;
       if (higher_waits && claim_.now - *oldest > rules_.aging_ms) aged.push_back(priority);
@@ -332,15 +332,17 @@ std::int64_t own_ahead(db::Tx& tx, const Task& task) {
 }
 
 std::optional<Millis> wait_for_limits(db::Tx& tx, const Scheduling& rules, const Task& task, std::int64_t own_ahead) {
-  const auto role = tx.first("SELECT role FROM \"user\" WHERE id = $1", {task.user_id}, [](const db::Row& row) { return row.str(0); });
   std::int64_t rounds = 0;  // times the usual duration, in thousandths
   const auto limited = [&](std::int64_t limit, std::string_view at_work, db::Params params) {
     if (limit <= 0) return;
     const std::int64_t before = own_ahead + 1 + tx.number(at_work, params) - limit;  // tasks that must end first
     rounds = std::max(rounds, before * 1'000 / limit);
   };
-  limited(rules.share_of(task.user_id, role.value_or("user")).at_once,
-          "SELECT COUNT(*) FROM fg_task WHERE user_id = $1 AND provider = $2 AND owner IS NOT NULL", {task.user_id, task.provider});
+  if (rules.limits_users()) {
+    const auto role = tx.first("SELECT role FROM \"user\" WHERE id = $1", {task.user_id}, [](const db::Row& row) { return row.str(0); });
+    limited(rules.share_of(task.user_id, role.value_or("user")).at_once,
+            "SELECT COUNT(*) FROM fg_task WHERE user_id = $1 AND provider = $2 AND owner IS NOT NULL", {task.user_id, task.provider});
+  }
   if (const auto model = rules.models.find(task.model); model != rules.models.end())
     limited(model->second, "SELECT COUNT(*) FROM fg_task WHERE model = $1 AND owner IS NOT NULL", {task.model});
   if (rounds == 0) return 0;
