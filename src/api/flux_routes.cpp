@@ -66,7 +66,7 @@ Answer submit(const Api& api, http::Request& request, std::string_view endpoint,
   if (sync)
     found = co_await api.parts.tasks.wait(placed.task_id, principal.user_id, kSyncWait);
   else
-    found = co_await api.parts.tasks.find(placed.task_id, principal.user_id);
+    found = co_await api.parts.tasks.view(placed, principal.user_id);
   FLUX_CO_TRY(view, std::move(found));
   http::Response response = task_answer(api, request, view);
   if (placed.replayed) response.headers.emplace_back("Idempotency-Replayed", "true");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
+#include "db/post.h"
 
 namespace fluxgate::credits {
 namespace {
@@ -16,7 +17,7 @@ Account read_account(const db::Row& row) {
 void write_entry(db::Tx& tx, std::string_view id, EntryKind kind, Credits amount, const Account& after,
                  std::string_view task_id, std::string_view actor_id, std::string_view reason, Millis now) {
   auto or_null = [](std::string_view text) { return text.empty() ? db::Param(nullptr) : db::Param(text); };
-  tx.exec(
+  db::post(tx,
       "INSERT INTO fg_credit_entry (id, user_id, kind, amount, balance_after, held_after, task_id, actor_id, "
       "reason, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
       {id, after.user_id, name(kind), amount, after.balance, after.held, or_null(task_id), or_null(actor_id),
@@ -67,6 +68,11 @@ std::optional<Account> find_account(db::Tx& tx, std::string_view user_id) {
   return tx.first(sql, {user_id}, read_account);
 }
 
+std::optional<Account> lock(db::Tx& tx, std::string_view user_id) {
+  return tx.first(fmt::format("SELECT {} FROM fg_credit_account WHERE user_id = $1{}", kColumns, tx.for_update()), {user_id},
+                  read_account);
+}
+
 Result<void> check_available(db::Tx& tx, std::string_view user_id, Credits amount) {
   const Account account = find_account(tx, user_id).value_or(Account{});
   if (account.available() < amount) return fail(short_of(amount, account));
@@ -90,11 +96,13 @@ Result<Account> hold(db::Tx& tx, std::string_view user_id, std::string_view task
 }
 
 Account settle(db::Tx& tx, std::string_view user_id, std::string_view task_id, Credits captured, const Stamp& stamp) {
-  auto amount = tx.first("SELECT amount FROM fg_credit_entry WHERE task_id = $1 AND kind = 'hold'", {task_id},
-                         [](const db::Row& row) { return row.credits(0); });
-  auto settled = tx.number("SELECT COUNT(*) FROM fg_credit_entry WHERE task_id = $1 AND kind IN ('capture', 'release')",
-                           {task_id});
-  if (!amount || settled != 0) return find_account(tx, user_id).value_or(Account{});
+  std::optional<Credits> amount;
+  bool settled = false;
+  tx.each("SELECT kind, amount FROM fg_credit_entry WHERE task_id = $1", {task_id}, [&](const db::Row& row) {
+    if (row.text(0) == name(EntryKind::hold)) amount = row.credits(1);
+    else settled = settled || row.text(0) == name(EntryKind::capture) || row.text(0) == name(EntryKind::release);
+  });
+  if (!amount || settled) return find_account(tx, user_id).value_or(Account{});
   FLUX_ASSERT(captured >= Credits{} && captured <= *amount);
 
   auto after = tx.first(
@@ -130,8 +138,7 @@ Result<Account> grant(db::Tx& tx, std::string_view user_id, Credits amount, std:
 
 Result<Account> set_available(db::Tx& tx, std::string_view user_id, Credits target, std::string_view actor_id,
                               std::string_view reason, const Stamp& stamp) {
-  auto account = tx.first(fmt::format("SELECT {} FROM fg_credit_account WHERE user_id = $1{}", kColumns, tx.for_update()),
-                          {user_id}, read_account);
+  auto account = lock(tx, user_id);
   if (!account) return fail(no_account());
   return grant(tx, user_id, target - account->available(), actor_id, reason, stamp);
 }

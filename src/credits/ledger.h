@@ -53,6 +53,8 @@ Stamp make_stamp(Millis now);
 void open_account(db::Tx& tx, std::string_view user_id, Credits opening, const Stamp& stamp);
 
 std::optional<Account> find_account(db::Tx& tx, std::string_view user_id);
+// The same, and other writers of the account wait from here on.
+std::optional<Account> lock(db::Tx& tx, std::string_view user_id);
 
 // Whether `amount` could be held now: insufficient_credits as `hold`. For what holds in many parts.
 Result<void> check_available(db::Tx& tx, std::string_view user_id, Credits amount);

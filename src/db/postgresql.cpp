@@ -279,9 +279,8 @@ void PostgresDatabase::read_once(PgConnection& session, Job& job) {
 }
 
 void PostgresDatabase::write_once(Session& session, const Work& work) {
-  std::string transaction;
-  if (read_only_) session->command("BEGIN READ ONLY");
-  else transaction = session->begin_write();
+  if (read_only_) session->begin_read();
+  else session->begin_write();
   bool agreed = false;
   {
     Here here(this, &*session);
@@ -292,14 +291,16 @@ void PostgresDatabase::write_once(Session& session, const Work& work) {
     session->rollback();
     return;
   }
+  if (read_only_) return session->end_read();
   const std::string incarnation = session->incarnation();
   try {
     session->commit();
     return;
   } catch (const PgFailure& failure) {
-    if (failure.kind() != PgFailure::Kind::lost) throw;
+    if (failure.kind() != PgFailure::Kind::lost || session->transaction().empty()) throw;
     log::warn("the database went away during a COMMIT; asking what became of it: {}", failure.what());
   }
+  const std::string transaction = session->transaction();
   if (!was_committed(session, work, transaction, incarnation))
     throw PgFailure(PgFailure::Kind::conflict, "the connection was lost before the COMMIT arrived");
 }
@@ -326,33 +327,17 @@ bool PostgresDatabase::was_committed(Session& session, const Work& work, const s
   throw Failure("the connection was lost during a COMMIT and nobody can say what became of it; look before repeating");
 }
 
-// ---- for threads that wait ----
-
-class WaitingRead final : public Job {
- public:
-  explicit WaitingRead(const std::function<void(Tx&)>& closure) : closure_(closure) {}
-  bool run(Tx& tx) override {
-    closure_(tx);
-    return true;
-  }
-  void finish(std::exception_ptr error) override {
-    if (error) done.set_exception(error);
-    else done.set_value();
-  }
-  std::promise<void> done;
-
- private:
-  const std::function<void(Tx&)>& closure_;
-};
-
 void PostgresDatabase::run_read(const std::function<void(Tx&)>& closure) {
   if (database_here == this) {
     closure(*session_here);
     return;
   }
-  auto job = std::make_shared<WaitingRead>(closure);
-  enqueue_read(job);
-  job->done.get_future().get();
+  std::promise<void> done;
+  enqueue_read(std::make_shared<detail::ClosureJob<std::function<void(Tx&)>, void>>(closure, [&done](std::exception_ptr error) {
+    if (error) done.set_exception(error);
+    else done.set_value();
+  }));
+  done.get_future().get();
 }
 
 }  // namespace

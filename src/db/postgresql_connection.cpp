@@ -1,16 +1,14 @@
 #include "db/postgresql_connection.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
-
-#include <poll.h>
 
 #include <fmt/format.h>
 
 namespace fluxgate::db {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStartLimit{10'000};
@@ -45,17 +43,17 @@ class PgRow final : public Row {
   int row_;
 };
 
-// As libpq takes them; borrowed from `target`.
+// As libpq takes them, ended by a null; borrowed from `target`.
 struct Keywords {
-  explicit Keywords(const PostgresTarget& target) {
-    for (const auto& [name, value] : target.keywords) {
-      names.push_back(name.c_str());
-      values.push_back(value.c_str());
-    }
-    names.push_back(nullptr);
-    values.push_back(nullptr);
+  explicit Keywords(const PostgresTarget& target, std::initializer_list<std::string_view> but = {}) {
+    for (const auto& [name, value] : target.keywords)
+      if (std::ranges::find(but, name) == but.end()) add(name.c_str(), value.c_str());
   }
-  std::vector<const char*> names, values;
+  void add(const char* name, const char* value) {
+    names.insert(names.end() - 1, name);
+    values.insert(values.end() - 1, value);
+  }
+  std::vector<const char*> names{nullptr}, values{nullptr};
 };
 
 std::string one_line(std::string text) {
@@ -104,89 +102,67 @@ bool may_be_starting(const PostgresTarget& target) {
   return found == PQPING_REJECT || found == PQPING_NO_RESPONSE;
 }
 
-PgConnection::PgConnection(const PostgresTarget& target, const PgSession& session) : session_(session) {
+PgConnection::PgConnection(const PostgresTarget& target, const PgSession& session) : target_(target), session_(session) {
   const Keywords keywords(target);
   connection_.reset(PQconnectdbParams(keywords.names.data(), keywords.values.data(), 0));
-  if (PQstatus(connection_.get()) != CONNECTION_OK || PQsetnonblocking(connection_.get(), 1) != 0)
+  if (PQstatus(connection_.get()) != CONNECTION_OK)
     throw PgFailure(PgFailure::Kind::lost, fmt::format("PostgreSQL at {} cannot be used: {}", target.described,
                                                        one_line(PQerrorMessage(connection_.get()))));
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);  // "already exists, skipping"
+  line_ = std::make_unique<PgPipeline>(connection_.get(), session.quiet, [this] { return server_answers(); });
+  const auto set = [this](std::string_view name, std::string_view value) { line_->send(fmt::format("SET {} = {}", name, value)); };
+  set("statement_timeout", std::to_string(session.statement_limit.count()));
+  set("lock_timeout", std::to_string(session.lock_limit.count()));
+  set("idle_in_transaction_session_timeout", std::to_string(session.idle_limit.count()));
+  set("datestyle", "'ISO, YMD'");
+  set("timezone", "'UTC'");
+  set("default_transaction_isolation", "'read committed'");
   // When statistics were reset is known to have changed after a crash, also of one backend; the start of the server
   // tells all other ends.
-  const std::string start = fmt::format(
-      "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; SET datestyle = 'ISO, YMD'; "
-      "SET timezone = 'UTC'; SET default_transaction_isolation = 'read committed'; "
-      "SELECT concat(pg_postmaster_start_time(), ' ', stats_reset), pg_backend_pid() FROM pg_stat_archiver",
-      session.statement_limit.count(), session.lock_limit.count(), session.idle_limit.count());
-  const ResultPtr result = answer(PQsendQuery(connection_.get(), start.c_str()), start, Clock::now() + kStartLimit);
+  line_->send("SELECT concat(pg_postmaster_start_time(), ' ', stats_reset), pg_backend_pid() FROM pg_stat_archiver");
+  const PgResult result = answer(kStartLimit);
   if (PQntuples(result.get()) != 1) return;
   incarnation_ = PQgetvalue(result.get(), 0, 0);
   backend_ = static_cast<int>(PgRow(result.get(), 0).i64(1));
 }
 
-// ---- waiting ----
-
-PgConnection::Deadline PgConnection::deadline() const {
-  if (unhurried_ || session_.statement_limit.count() == 0) return std::nullopt;
-  return Clock::now() + session_.statement_limit + session_.grace;
+// Whether the host this session is with takes a new one, or at least says why not.
+bool PgConnection::server_answers() const {
+  Keywords keywords(target_, {"host", "hostaddr", "port", "target_session_attrs"});
+  keywords.add("host", PQhost(connection_.get()));
+  keywords.add("hostaddr", PQhostaddr(connection_.get()));
+  keywords.add("port", PQport(connection_.get()));
+  return PQpingParams(keywords.names.data(), keywords.values.data(), 0) != PQPING_NO_RESPONSE;
 }
 
-void PgConnection::fail(PgFailure failure) {
+// ---- answers ----
+
+PgPipeline::Limit PgConnection::limit() const {
+  if (unhurried_ || session_.statement_limit.count() == 0) return std::nullopt;
+  return session_.statement_limit + session_.grace;
+}
+
+PgFailure PgConnection::failure_of(const PgPipeline::Trouble& trouble) const {
+  const auto meant = writes_ ? Meant::to_write : Meant::to_read;
+  const auto kind = trouble.lost ? PgFailure::Kind::lost : kind_of(trouble.state, trouble.message, meant, pooled());
+  const bool prepared_elsewhere =
+      kind == PgFailure::Kind::refused && pooled() && trouble.message.starts_with("prepared statement");
+  return {kind,
+          fmt::format("{}{}{}{}{}", trouble.message, trouble.state.empty() ? "" : fmt::format(" ({})", trouble.state),
+                      trouble.sql.empty() ? "" : " in: ", trouble.sql,
+                      prepared_elsewhere ? "; the pooler before PostgreSQL must keep sessions (pool_mode = session)" : ""),
+          trouble.state};
+}
+
+PgResult PgConnection::answer(PgPipeline::Limit limit) {
+  auto answered = line_->answer(limit);
+  for (const std::string& name : line_->take_unprepared())
+    std::erase_if(statements_, [&name](const auto& known) { return known.second == name; });
+  if (answered) return std::move(*answered);
+  const PgFailure failure = failure_of(answered.error());
+  given_up_ = given_up_ || failure.kind() == PgFailure::Kind::lost;
   if (!failure_) failure_ = failure;
   throw failure;
-}
-
-void PgConnection::wait_for(short events, Deadline until) {
-  pollfd watched{PQsocket(connection_.get()), events, 0};
-  int left = -1;
-  if (until) left = static_cast<int>(std::max<std::int64_t>(0, std::chrono::duration_cast<milliseconds>(*until - Clock::now()).count()));
-  if (::poll(&watched, 1, left) == 0) {
-    given_up_ = true;
-    fail(PgFailure(PgFailure::Kind::lost, "PostgreSQL has not answered in time"));
-  }
-}
-
-PgConnection::ResultPtr PgConnection::answer(int sent, std::string_view sql, Deadline until) {
-  PGconn* connection = connection_.get();
-  const auto lost = [this, connection]() -> PgFailure {
-    given_up_ = true;
-    return {PgFailure::Kind::lost, "the connection to PostgreSQL was lost: " + one_line(PQerrorMessage(connection))};
-  };
-  if (sent == 0) fail(lost());
-  for (int more = PQflush(connection); more != 0; more = PQflush(connection)) {
-    if (more < 0) fail(lost());
-    wait_for(POLLIN | POLLOUT, until);
-    if (PQconsumeInput(connection) == 0) fail(lost());
-  }
-  ResultPtr last;
-  for (;;) {
-    while (PQisBusy(connection) != 0) {
-      wait_for(POLLIN, until);
-      if (PQconsumeInput(connection) == 0) break;  // the next result tells why
-    }
-    ResultPtr next(PQgetResult(connection));
-    if (!next) break;
-    last = std::move(next);
-  }
-  if (!last) fail(lost());
-  check(last.get(), sql);
-  return last;
-}
-
-void PgConnection::check(const PGresult* result, std::string_view sql) {
-  const auto status = PQresultStatus(result);
-  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return;
-  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  const std::string message = one_line(primary ? primary : PQresultErrorMessage(result));
-  const auto meant = writes_ ? Meant::to_write : Meant::to_read;
-  const bool cut = PQstatus(connection_.get()) != CONNECTION_OK;
-  const auto kind = cut ? PgFailure::Kind::lost : kind_of(state ? state : "", message, meant, pooled());
-  given_up_ = given_up_ || kind == PgFailure::Kind::lost;
-  const bool prepared_elsewhere = kind == PgFailure::Kind::refused && pooled() && message.starts_with("prepared statement");
-  fail(PgFailure(kind, fmt::format("{} ({}) in: {}{}", message, state ? state : "no code", sql.substr(0, 200),
-                                   prepared_elsewhere ? "; the pooler before PostgreSQL must keep sessions (pool_mode = session)" : ""),
-                 state ? state : ""));
 }
 
 // ---- transactions ----
@@ -194,27 +170,34 @@ void PgConnection::check(const PGresult* result, std::string_view sql) {
 void PgConnection::command(const char* sql) {
   failure_.reset();
   unhurried_ = writes_ = false;
-  answer(PQsendQuery(connection_.get(), sql), sql, deadline());
+  line_->send(sql);
+  answer(limit());
 }
 
 void PgConnection::begin_read() {
   failure_.reset();
-  read_waits_ = true;
+  unhurried_ = writes_ = false;
+  stage_ = Stage::due;
 }
 
 void PgConnection::end_read() {
-  if (!std::exchange(read_waits_, false)) command("COMMIT");
+  if (std::exchange(stage_, Stage::none) != Stage::open) return;
+  line_->send("COMMIT", PgPipeline::Role::aside);
+  line_->let_go();
 }
 
-std::string PgConnection::begin_write() {
-  failure_.reset();
-  read_waits_ = false;
-  unhurried_ = false;
+void PgConnection::begin_write() {
+  begin_read();
   writes_ = true;
-  // The number is asked for at once: before COMMIT it would cost a journey of its own.
-  constexpr const char* kBegin = "BEGIN; SELECT pg_current_xact_id()";
-  const ResultPtr result = answer(PQsendQuery(connection_.get(), kBegin), kBegin, deadline());
-  return PQgetvalue(result.get(), 0, 0);
+}
+
+void PgConnection::send_begin() {
+  if (stage_ != Stage::due) return;
+  stage_ = Stage::open;
+  if (!writes_) return line_->send("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  line_->send("BEGIN");
+  // Asked for at once: before COMMIT it would cost a journey of its own.
+  line_->send("SELECT pg_current_xact_id()", PgPipeline::Role::number);
 }
 
 void PgConnection::raise_failure() const {
@@ -222,11 +205,16 @@ void PgConnection::raise_failure() const {
 }
 
 void PgConnection::commit() {
-  // A time-out would end the wait for a standby, and the server would report success for what only it has.
-  constexpr const char* kCommit = "SET LOCAL statement_timeout = 0; COMMIT";
-  const ResultPtr result = answer(PQsendQuery(connection_.get(), kCommit), kCommit, Clock::now() + kCommitLimit);
-  if (std::string_view(PQcmdStatus(result.get())) != "COMMIT")
-    fail(PgFailure(PgFailure::Kind::refused, "the transaction was rolled back by the server at COMMIT"));
+  if (stage_ == Stage::open && transaction().empty()) answer(limit());  // only posts so far
+  if (stage_ == Stage::open) {
+    // A time-out would end the wait for a standby, and the server would report success for what only it has.
+    line_->send("SET LOCAL statement_timeout = 0");
+    line_->send("COMMIT");
+    const PgResult result = answer(kCommitLimit);
+    if (std::string_view(PQcmdStatus(result.get())) != "COMMIT")
+      throw PgFailure(PgFailure::Kind::refused, "the transaction was rolled back by the server at COMMIT");
+  }
+  stage_ = Stage::none;
 }
 
 PgConnection::Fate PgConnection::fate_of(const std::string& transaction) {
@@ -246,46 +234,41 @@ PgConnection::Fate PgConnection::fate_of(const std::string& transaction) {
 }
 
 void PgConnection::rollback() noexcept {
-  read_waits_ = false;
-  if (!alive() || PQtransactionStatus(connection_.get()) == PQTRANS_IDLE) return;
-  try {
-    command("ROLLBACK");
-  } catch (const Failure&) {
-    given_up_ = true;
-  }
+  if (std::exchange(stage_, Stage::none) != Stage::open || !alive()) return;
+  line_->send("ROLLBACK", PgPipeline::Role::aside);
+  line_->let_go();
 }
 
 // ---- statements ----
 
-const std::string& PgConnection::prepared(std::string_view sql, const PgValues& values) {
-  std::string key = fmt::format("{} {}", values.signature(), sql);
-  if (auto known = statements_.find(key); known != statements_.end()) return known->second;
-  if (statements_.size() >= kMaxStatements) {
-    answer(PQsendQuery(connection_.get(), "DEALLOCATE ALL"), "DEALLOCATE ALL", deadline());
-    statements_.clear();
-  }
-  std::string name = fmt::format("s{}", ++statements_made_);
-  answer(PQsendPrepare(connection_.get(), name.c_str(), std::string(sql).c_str(), values.count(), values.types()), sql,
-         deadline());
-  return statements_.emplace(std::move(key), std::move(name)).first->second;
-}
-
-PgConnection::ResultPtr PgConnection::run(std::string_view sql, std::span<const Param> params) {
-  if (std::exchange(read_waits_, false)) command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+void PgConnection::send(std::string_view sql, std::span<const Param> params) {
+  send_begin();
   const PgValues values(params);
   if (!is_query(sql)) {
     unhurried_ = true;
-    return answer(PQsendQueryParams(connection_.get(), std::string(sql).c_str(), values.count(), values.types(), values.texts(),
-                                    nullptr, nullptr, 0),
-                  sql, deadline());
+    return line_->send(sql, values);
   }
-  const std::string& name = prepared(sql, values);
-  return answer(PQsendQueryPrepared(connection_.get(), name.c_str(), values.count(), values.texts(), nullptr, nullptr, 0), sql,
-                deadline());
+  std::string key = fmt::format("{} {}", values.signature(), sql);
+  auto known = statements_.find(key);
+  if (known == statements_.end()) {
+    if (statements_.size() >= kMaxStatements) {
+      line_->send("DEALLOCATE ALL");
+      statements_.clear();
+    }
+    std::string name = fmt::format("s{}", ++statements_made_);
+    line_->prepare(name, sql, values);
+    known = statements_.emplace(std::move(key), std::move(name)).first;
+  }
+  line_->send_prepared(known->second, sql, values);
+}
+
+PgResult PgConnection::run(std::string_view sql, std::span<const Param> params) {
+  send(sql, params);
+  return answer(limit());
 }
 
 std::int64_t PgConnection::do_exec(std::string_view sql, std::span<const Param> params) {
-  const ResultPtr result = run(sql, params);
+  const PgResult result = run(sql, params);
   const std::string_view count = PQcmdTuples(result.get());
   std::int64_t rows = 0;
   std::from_chars(count.data(), count.data() + count.size(), rows);
@@ -294,7 +277,7 @@ std::int64_t PgConnection::do_exec(std::string_view sql, std::span<const Param> 
 
 void PgConnection::do_query(std::string_view sql, std::span<const Param> params,
                             const std::function<void(const Row&)>& on_row) {
-  const ResultPtr result = run(sql, params);
+  const PgResult result = run(sql, params);
   for (int row = 0; row < PQntuples(result.get()); ++row) on_row(PgRow(result.get(), row));
 }
 

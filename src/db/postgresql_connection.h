@@ -3,8 +3,8 @@
 // A statement that fails spoils its transaction for good, whatever the closure makes of the exception:
 // `raise_failure` brings it up again before anything is committed.
 //
-// Nothing waits for ever: the server ends a statement at its limit, and a server that stands still (stopped,
-// unplugged) is given up a little later by this side.
+// Nothing waits for ever: the server ends a statement at its limit, and a server that stands still (stopped, unplugged)
+// is given up by this side when it has said nothing for a while and answers no new caller either.
 #pragma once
 
 #include <chrono>
@@ -16,8 +16,9 @@
 #include <libpq-fe.h>
 
 #include "db/database.h"
+#include "db/post.h"
+#include "db/postgresql_pipeline.h"
 #include "db/postgresql_target.h"
-#include "db/postgresql_values.h"
 
 namespace fluxgate::db {
 
@@ -47,6 +48,9 @@ struct PgSession {
   std::chrono::milliseconds idle_limit{0};
   // How long after its own limit the server is taken for dead.
   std::chrono::milliseconds grace{5'000};
+  // After how long without a word the server is asked, as by a new caller, whether it is there; it has the URL's
+  // connect_timeout to answer. 0 = never.
+  std::chrono::milliseconds quiet{3'000};
 };
 
 // Of a pooler that gives each transaction another session, which takes from us prepared statements, limits and news.
@@ -55,7 +59,7 @@ Failure sessions_not_kept(const PostgresTarget& target);
 // Whether no server answers, or one that takes no sessions yet: as opposed to one that refuses ours.
 bool may_be_starting(const PostgresTarget& target);
 
-class PgConnection final : public Tx {
+class PgConnection final : public Tx, public Posting {
  public:
   // Connects to a server that `target` names. Throws PgFailure (lost), never with the password.
   PgConnection(const PostgresTarget& target, const PgSession& session);
@@ -69,54 +73,55 @@ class PgConnection final : public Tx {
   int backend() const { return backend_; }
   bool pooled() const { return backend_ != PQbackendPID(connection_.get()); }
 
-  // Statements without parameters, divided by ";": BEGIN, SET. Not for use inside closures.
+  void post(std::string_view sql, std::span<const Param> params) override { send(sql, params); }
+  // One statement without parameters: SET, LISTEN. Not for use inside closures.
   void command(const char* sql);
-  // A transaction that reads one snapshot. It begins with its first statement: one that asks nothing costs nothing.
+
+  // Transactions begin with their first statement, in one journey with it: one that asks nothing costs nothing.
+  // One that reads sees one snapshot.
   void begin_read();
   void end_read();
-  // Begins a transaction that may write; its number.
-  std::string begin_write();
+  void begin_write();
   // Throws what the first statement that failed in this transaction threw.
   void raise_failure() const;
-  // Throws PgFailure; when that is `lost`, nobody knows yet whether it was done.
+  // With what was posted. Throws PgFailure; when that is `lost`, nobody knows yet whether it was done.
   void commit();
+  // The number of the transaction that may write; known once a statement of it was answered, and before COMMIT is sent.
+  const std::string& transaction() const { return line_->number(); }
   // What became of a transaction of another session.
   enum class Fate { committed, none, under_way, forgotten };
   Fate fate_of(const std::string& transaction);
-  // Ends an open transaction if the session still stands; never throws.
+  // Ends an open transaction if the session still stands, without waiting for it; never throws.
   void rollback() noexcept;
 
  private:
   struct ConnectionDeleter {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
-  struct ResultDeleter {
-    void operator()(PGresult* result) const { PQclear(result); }
-  };
-  using ResultPtr = std::unique_ptr<PGresult, ResultDeleter>;
-  using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+  enum class Stage { none, due, open };  // of the transaction; due: begins with its first statement
 
   std::int64_t do_exec(std::string_view sql, std::span<const Param> params) override;
   void do_query(std::string_view sql, std::span<const Param> params,
                 const std::function<void(const Row&)>& on_row) override;
-  ResultPtr run(std::string_view sql, std::span<const Param> params);
-  const std::string& prepared(std::string_view sql, const PgValues& values);
-  Deadline deadline() const;
-  // The result of what was just sent (`sent`: as libpq's PQsend… answered).
-  ResultPtr answer(int sent, std::string_view sql, Deadline until);
-  void wait_for(short events, Deadline until);
-  void check(const PGresult* result, std::string_view sql);
-  [[noreturn]] void fail(PgFailure failure);
+  void send(std::string_view sql, std::span<const Param> params);
+  void send_begin();
+  PgResult run(std::string_view sql, std::span<const Param> params);
+  PgResult answer(PgPipeline::Limit limit);
+  PgPipeline::Limit limit() const;
+  bool server_answers() const;
+  PgFailure failure_of(const PgPipeline::Trouble& trouble) const;
 
-  std::unique_ptr<PGconn, ConnectionDeleter> connection_;
+  const PostgresTarget target_;
   const PgSession session_;
+  std::unique_ptr<PGconn, ConnectionDeleter> connection_;
+  std::unique_ptr<PgPipeline> line_;
   std::string incarnation_;
   int backend_ = 0;
   std::unordered_map<std::string, std::string> statements_;  // types and SQL → name
   std::uint64_t statements_made_ = 0;
   bool given_up_ = false;
+  Stage stage_ = Stage::none;
   bool writes_ = false;                // this transaction may
-  bool read_waits_ = false;            // for its first statement
   bool unhurried_ = false;             // it changes tables, which takes the time it takes
   std::optional<PgFailure> failure_;   // the first in it
 };

@@ -2,12 +2,14 @@
 
 namespace fluxgate::db::setting {
 
+boost::json::object parsed(std::string_view value) {
+  boost::system::error_code broken;
+  auto json = boost::json::parse(value, broken);
+  return !broken && json.is_object() ? std::move(json.as_object()) : boost::json::object{};
+}
+
 boost::json::object load(Tx& tx, std::string_view key) {
-  auto stored = tx.first("SELECT value FROM fg_setting WHERE key = $1", {key}, [](const Row& row) {
-    boost::system::error_code broken;
-    auto value = boost::json::parse(row.text(0), broken);
-    return !broken && value.is_object() ? std::move(value.as_object()) : boost::json::object{};
-  });
+  auto stored = tx.first("SELECT value FROM fg_setting WHERE key = $1", {key}, [](const Row& row) { return parsed(row.text(0)); });
   return stored.value_or(boost::json::object{});
 }
 

@@ -11,6 +11,8 @@
 
 namespace fluxgate::db::setting {
 
+// A row's value; empty when it is no object.
+boost::json::object parsed(std::string_view value);
 // Empty when it was never saved.
 boost::json::object load(Tx& tx, std::string_view key);
 

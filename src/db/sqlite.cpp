@@ -174,28 +174,9 @@ SqliteConnection& SqliteDatabase::reader() {
   return *cached.connection;
 }
 
-class ReadJob final : public Job {
- public:
-  explicit ReadJob(const std::function<void(Tx&)>& closure) : closure_(closure) {}
-  bool run(Tx& tx) override {
-    closure_(tx);
-    return true;
-  }
-  void finish(std::exception_ptr error) override {
-    if (error) done.set_exception(error);
-    else done.set_value();
-  }
-  std::promise<void> done;
-
- private:
-  const std::function<void(Tx&)>& closure_;
-};
-
 void SqliteDatabase::run_read(const std::function<void(Tx&)>& closure) {
   if (in_memory_) {
-    auto job = std::make_shared<ReadJob>(closure);
-    enqueue_write(job);
-    job->done.get_future().get();
+    write_now([&closure](Tx& tx) { closure(tx); });
     return;
   }
   SqliteConnection& connection = reader();

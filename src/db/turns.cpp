@@ -1,4 +1,5 @@
 #include "db/turns.h"
+#include "db/post.h"
 
 namespace fluxgate::db {
 
@@ -6,7 +7,7 @@ void take_turns(Tx& tx, std::string_view what) {
   if (tx.dialect() == Dialect::sqlite) return;  // one writer
   // Two numbers: a name of ours in this space, so that Open WebUI's own locks are never met.
   constexpr std::int64_t kSpace = 0x666c7578;  // "flux"
-  tx.each("SELECT pg_advisory_xact_lock(CAST($1 AS INTEGER), hashtext($2))", {kSpace, what}, [](const Row&) {});
+  post(tx, "SELECT pg_advisory_xact_lock(CAST($1 AS INTEGER), hashtext($2))", {kSpace, what});
 }
 
 Millis shared_now(Tx& tx, Millis own) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "db/post.h"
 #include "files/blob_store.h"
 #include "files/objects.h"
 #include "files/store_table.h"
@@ -53,7 +54,7 @@ namespace {
 void count(db::Tx& tx, const FileRow& row, std::string_view type, int files) {
   const std::int64_t bytes = files * static_cast<std::int64_t>(row.size);
   const auto add = [&](std::string_view source, std::string_view type) {
-    tx.exec(
+    db::post(tx,
         "INSERT INTO fg_file_usage (user_id, source_type, file_type, files, bytes) VALUES ($1, $2, $3, $4, $5) "
         "ON CONFLICT (user_id, source_type, file_type) DO UPDATE SET files = fg_file_usage.files + $4, "
         "bytes = fg_file_usage.bytes + $5",
@@ -96,7 +97,7 @@ void insert_row(db::Tx& tx, const FileRow& row, const Stored& stored) {
   const auto here = local ? std::optional(object.key) : std::nullopt;
   const auto there = local ? std::nullopt : std::optional(object.cloud_path);
   const auto task = row.source_task_id.empty() ? std::nullopt : std::optional(row.source_task_id);
-  tx.exec(
+  db::post(tx,
       "INSERT INTO generated_files (id, user_id, filename, original_filename, file_type, mime_type, file_size, "
       "storage_provider, local_path, cloud_path, source_type, source_task_id, file_metadata, status, created_at, "
       "updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'uploaded', $14, $15)",
@@ -163,7 +164,7 @@ FilePage list_rows(db::Tx& tx, const FileQuery& query) {
 }
 
 void note_use(db::Tx& tx, std::string_view file_id, std::string_view task_id) {
-  tx.exec("INSERT INTO fg_file_use (file_id, task_id) VALUES ($1, $2) ON CONFLICT (file_id) DO NOTHING", {file_id, task_id});
+  db::post(tx, "INSERT INTO fg_file_use (file_id, task_id) VALUES ($1, $2) ON CONFLICT (file_id) DO NOTHING", {file_id, task_id});
 }
 
 std::string_view key_in(std::string_view cloud_path) {

@@ -3,20 +3,20 @@
 #include <boost/asio/post.hpp>
 
 #include "base/json_text.h"
+#include "db/post.h"
 
 namespace fluxgate::notify {
 
-std::int64_t append(db::Tx& tx, std::string_view user_id, std::string_view type, const boost::json::value& data,
-                    Millis now) {
+void append(db::Tx& tx, std::string_view user_id, std::string_view type, const boost::json::value& data, Millis now) {
   // An upsert: accounts of Open WebUI have no fg_user row before their first event.
-  auto seq = tx.number(
+  db::post(tx,
       "INSERT INTO fg_user (user_id, event_seq, created_at) VALUES ($1, 1, $2) "
-      "ON CONFLICT (user_id) DO UPDATE SET event_seq = fg_user.event_seq + 1 RETURNING event_seq",
+      "ON CONFLICT (user_id) DO UPDATE SET event_seq = fg_user.event_seq + 1",
       {user_id, now});
-  std::string text = json_text(data);
-  tx.exec("INSERT INTO fg_event (user_id, seq, type, data, created_at) VALUES ($1, $2, $3, $4, $5)",
-          {user_id, seq, type, text, now});
-  return seq;
+  const std::string text = json_text(data);
+  db::post(tx, "INSERT INTO fg_event (user_id, seq, type, data, created_at) "
+          "SELECT user_id, event_seq, $2, $3, $4 FROM fg_user WHERE user_id = $1",
+          {user_id, type, text, now});
 }
 
 std::int64_t last_seq(db::Tx& tx, std::string_view user_id) {

@@ -25,7 +25,7 @@ struct Event {
 };
 
 // Takes the user's next number and stores the event. Call after the change's own writes.
-std::int64_t append(db::Tx& tx, std::string_view user_id, std::string_view type, const boost::json::value& data, Millis now);
+void append(db::Tx& tx, std::string_view user_id, std::string_view type, const boost::json::value& data, Millis now);
 
 struct Page {
   bool reset = false;          // the id asked for is older than what is kept

@@ -1,4 +1,5 @@
 #include "stats/usage.h"
+#include "db/post.h"
 
 #include <algorithm>
 #include <optional>
@@ -45,7 +46,7 @@ std::string sql_for(const Question& question) {
 
 void count(db::Tx& tx, const Ended& ended) {
   const int succeeded = ended.outcome == Outcome::succeeded, failed = ended.outcome == Outcome::failed;
-  tx.exec(
+  db::post(tx,
       "INSERT INTO fg_usage_hourly (hour, user_id, provider, model, succeeded, failed, cancelled, images, charged) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (hour, user_id, provider, model) DO UPDATE SET "
       "succeeded = fg_usage_hourly.succeeded + $5, failed = fg_usage_hourly.failed + $6, "

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
+#include "db/post.h"
 #include "notify/events.h"
 #include "tasks/task_row.h"
 #include "tasks/task_store.h"
@@ -90,7 +91,7 @@ std::optional<Batch> find_batch(db::Tx& tx, std::string_view id, std::string_vie
 
 void insert_batch(db::Tx& tx, const Batch& batch) {
   const std::string refused = json::serialize(batch.refused);
-  tx.exec("INSERT INTO fg_batch (id, user_id, provider, endpoint, name, total, refused, created_at) "
+  db::post(tx, "INSERT INTO fg_batch (id, user_id, provider, endpoint, name, total, refused, created_at) "
           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
           {batch.id, batch.user_id, batch.provider, batch.endpoint, batch.name, batch.total,
            batch.refused.empty() ? db::Param(nullptr) : db::Param(refused), batch.created_at});

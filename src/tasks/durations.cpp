@@ -84,8 +84,10 @@ std::string size_class(const Task& task) {
 }
 
 std::optional<Expected> stored_expectation(db::Tx& tx, const Task& task) {
-  auto own = read_recent(tx, task.model, size_class(task));
-  return expected_of(own.size() >= kOwnEnough ? std::move(own) : read_recent(tx, task.model, ""));
+  std::vector<Millis> own, whole;
+  tx.each("SELECT size_class, recent FROM fg_model_stat WHERE model = $1 AND size_class IN ($2, '')", {task.model, size_class(task)},
+          [&](const db::Row& row) { (row.text(0).empty() ? whole : own) = parse_recent(row.text(1)); });
+  return expected_of(std::move(own.size() >= kOwnEnough ? own : whole));
 }
 
 void add_durations(db::Tx& tx, std::string_view model, std::string_view size, const std::vector<Millis>& fresh, Millis now) {

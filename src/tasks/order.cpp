@@ -6,6 +6,8 @@
 
 #include "base/ids.h"
 #include "base/json_text.h"
+#include "db/post.h"
+#include "db/settings.h"
 #include "files/rows.h"
 #include "files/rules.h"
 #include "stats/usage.h"
@@ -157,9 +159,14 @@ Error price_changed(Credits price, int rev, Credits expected) {
 
 Result<House> read_house(db::Tx& tx, const AccountStore& accounts, const std::string& provider, const std::string& user_id) {
   FLUX_CHECK(accounts.usable(tx, provider));
-  const auto role =
-      tx.first("SELECT role FROM \"user\" WHERE id = $1", {user_id}, [](const db::Row& row) { return row.str(0); });
-  return House{load_scheduling(tx).share_of(user_id, role.value_or("user")), load_cache_rules(tx)};
+  boost::json::object scheduling, cache;
+  std::string role = "user";
+  tx.each("SELECT key, value FROM fg_setting WHERE key IN ($1, $2) UNION ALL SELECT '', role FROM \"user\" WHERE id = $3",
+          {kSchedulingKey, kCacheKey, user_id}, [&](const db::Row& row) {
+            if (row.text(0).empty()) role = row.text(1);
+            else (row.text(0) == kCacheKey ? cache : scheduling) = db::setting::parsed(row.text(1));
+          });
+  return House{scheduling_from(scheduling).share_of(user_id, role), cache_rules_from(cache)};
 }
 
 awaitable<Result<Order>> make_order(const OrderParts& parts, Asking asking, boost::json::object body, Wishes wishes,
@@ -194,7 +201,7 @@ awaitable<Result<Order>> make_order(const OrderParts& parts, Asking asking, boos
   task.images = normalised.images;
   task.quote = quote.total;
   task.quote_rev = quote.rev;
-  task.created_at = order.stamp.now;
+  task.created_at = task.updated_at = order.stamp.now;
   order.uploads = std::move(taken.uploads);
   co_return order;
 }
@@ -203,7 +210,7 @@ awaitable<Result<Order>> make_order(const OrderParts& parts, Asking asking, boos
 
 void lock_account(db::Tx& tx, std::string_view user_id) {
   if (tx.dialect() == db::Dialect::postgresql)
-    tx.number("SELECT 1 FROM fg_credit_account WHERE user_id = $1 FOR UPDATE", {user_id});
+    db::post(tx, "SELECT 1 FROM fg_credit_account WHERE user_id = $1 FOR UPDATE", {user_id});
 }
 
 Result<void> check_pending(db::Tx& tx, std::string_view user_id, std::string_view provider, const Share& share, int more) {
@@ -230,7 +237,7 @@ Result<void> check_files(db::Tx& tx, std::span<const Order> orders) {
   return files::check_room(tx, orders.front().task.user_id, bytes, Errc::invalid);
 }
 
-Result<void> place(db::Tx& tx, const files::Files& files, const Order& order) {
+Result<Task> place(db::Tx& tx, const files::Files& files, const Order& order) {
   auto hit = order.use_cache ? find_cached(tx, files, order.task, order.cache, order.stamp.now) : std::nullopt;
   Task task = order.task;
   if (hit) {
@@ -241,12 +248,12 @@ Result<void> place(db::Tx& tx, const files::Files& files, const Order& order) {
     task.quote = task.charged = hit->price;
     task.completed_at = order.stamp.now;
   }
-  FLUX_CHECK(credits::hold(tx, task.user_id, task.id, task.quote, order.stamp));
+  FLUX_TRY(account, credits::hold(tx, task.user_id, task.id, task.quote, order.stamp));
   for (const auto& [row, stored] : order.uploads) files.insert(tx, row, stored);
   for (const std::string& input : task.inputs)
     if (const std::string file = files.file_id_of(input); !file.empty()) files::note_use(tx, file, task.id);
   if (hit) {
-    credits::settle(tx, task.user_id, task.id, task.charged, credits::make_stamp(order.stamp.now));
+    account = credits::settle(tx, task.user_id, task.id, task.charged, credits::make_stamp(order.stamp.now));
     for (std::size_t i = 0; i < hit->rows.size(); ++i) {
       const TaskFile& file = hit->files[i];
       files.insert(tx, hit->rows[i],
@@ -255,11 +262,11 @@ Result<void> place(db::Tx& tx, const files::Files& files, const Order& order) {
       store::insert_file(tx, task.id, file);
     }
   }
-  store::insert(tx, task);
+  store::insert(tx, task, account);
   if (hit)
     stats::count(tx, {task.user_id, task.provider, task.model, stats::Outcome::succeeded,
                       static_cast<int>(hit->files.size()), task.charged, order.stamp.now});
-  return {};
+  return task;
 }
 
 // ---- the Idempotency-Key ----
@@ -273,7 +280,7 @@ std::optional<KnownKey> find_key(db::Tx& tx, const KeyUse& use) {
 
 void keep_key(db::Tx& tx, const KeyUse& use, std::string_view made_id, Millis now) {
   if (use.key.empty()) return;
-  tx.exec(
+  db::post(tx,
       "INSERT INTO fg_idempotency (user_id, endpoint, key, body_sha256, task_id, status, created_at) "
       "VALUES ($1, $2, $3, $4, $5, 200, $6)",
       {use.user_id, use.endpoint, use.key, use.body_sha256, made_id, now});

@@ -84,8 +84,8 @@ Result<void> check_pending(db::Tx& tx, std::string_view user_id, std::string_vie
 Result<void> check_files(db::Tx& tx, std::span<const Order> orders);
 
 // Holds and stores the task; answered from the result cache, it is stored as succeeded and charged its share.
-// insufficient_credits; then nothing was written.
-Result<void> place(db::Tx& tx, const files::Files& files, const Order& order);
+// insufficient_credits; then nothing was written. The task as it is stored.
+Result<Task> place(db::Tx& tx, const files::Files& files, const Order& order);
 
 // ---- the Idempotency-Key (DESIGN §7) ----
 

@@ -15,7 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kKey = "result_cache";
 constexpr Millis kDay = 86'400'000;
 
 // One text for one meaning: members in alphabetical order, inputs by their content.
@@ -70,9 +69,8 @@ json::object to_json(const CacheRules& rules) {
           {"rev", rules.rev}};
 }
 
-CacheRules load_cache_rules(db::Tx& tx) {
+CacheRules cache_rules_from(const json::object& stored) {
   CacheRules rules;
-  const json::object stored = db::setting::load(tx, kKey);
   rules.mode = cache_mode_named(db::setting::text(stored, "mode", "")).value_or(rules.mode);
   rules.price_percent = static_cast<int>(db::setting::number(stored, "price_percent", rules.price_percent));
   rules.across_users = db::setting::flag(stored, "across_users", rules.across_users);
@@ -81,8 +79,10 @@ CacheRules load_cache_rules(db::Tx& tx) {
   return rules;
 }
 
+CacheRules load_cache_rules(db::Tx& tx) { return cache_rules_from(db::setting::load(tx, kCacheKey)); }
+
 bool save_cache_rules(db::Tx& tx, const CacheRules& rules, Millis now) {
-  return db::setting::save(tx, kKey, to_json(rules), rules.rev, now);
+  return db::setting::save(tx, kCacheKey, to_json(rules), rules.rev, now);
 }
 
 std::string cache_key(const catalogue::Model& model, std::string_view endpoint, const catalogue::Normalised& normalised,

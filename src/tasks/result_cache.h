@@ -28,7 +28,10 @@ struct CacheRules {
 std::string_view name(CacheRules::Mode mode);
 std::optional<CacheRules::Mode> cache_mode_named(std::string_view text);
 
+inline constexpr std::string_view kCacheKey = "result_cache";  // of the setting
 boost::json::object to_json(const CacheRules& rules);
+// Reads what to_json wrote; what is absent or of another shape has its default.
+CacheRules cache_rules_from(const boost::json::object& stored);
 CacheRules load_cache_rules(db::Tx& tx);
 // False when `rules.rev` is not the stored revision any more.
 bool save_cache_rules(db::Tx& tx, const CacheRules& rules, Millis now);

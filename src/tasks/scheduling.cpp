@@ -9,7 +9,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kKey = "scheduling";
 
 json::object share_json(const Share& share) {
   json::array priorities;
@@ -63,6 +62,11 @@ const Share& Scheduling::share_of(std::string_view user_id, std::string_view rol
   return share == roles.end() ? plain : share->second;
 }
 
+bool Scheduling::limits_users() const {
+  const auto limited = [](const auto& named) { return named.second.at_once > 0; };
+  return std::ranges::any_of(roles, limited) || std::ranges::any_of(users, limited);
+}
+
 json::object to_json(const Scheduling& scheduling) {
   json::object roles, users, models;
   for (const auto& [role, share] : scheduling.roles) roles[role] = share_json(share);
@@ -95,10 +99,10 @@ Scheduling scheduling_from(const json::object& stored) {
   return scheduling;
 }
 
-Scheduling load_scheduling(db::Tx& tx) { return scheduling_from(db::setting::load(tx, kKey)); }
+Scheduling load_scheduling(db::Tx& tx) { return scheduling_from(db::setting::load(tx, kSchedulingKey)); }
 
 bool save_scheduling(db::Tx& tx, const Scheduling& scheduling, Millis now) {
-  return db::setting::save(tx, kKey, to_json(scheduling), scheduling.rev, now);
+  return db::setting::save(tx, kSchedulingKey, to_json(scheduling), scheduling.rev, now);
 }
 
 }  // namespace fluxgate::tasks

@@ -45,8 +45,11 @@ struct Scheduling {
   std::int64_t rev = 0;                        // 0 = never saved
 
   const Share& share_of(std::string_view user_id, std::string_view role) const;
+  // Whether anybody has a limit of tasks at work.
+  bool limits_users() const;
 };
 
+inline constexpr std::string_view kSchedulingKey = "scheduling";  // of the setting
 boost::json::object to_json(const Scheduling& scheduling);
 
 // Reads what to_json wrote; what is absent or of another shape has its default.

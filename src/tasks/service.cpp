@@ -38,12 +38,21 @@ class Service final : public Tasks {
           if (auto same = find_key(tx, use)) return replay(*same);
           FLUX_CHECK(check_pending(tx, use.user_id, order.task.provider, share, 1));
           FLUX_CHECK(check_files(tx, {&order, 1}));
-          FLUX_CHECK(place(tx, files, order));
-          keep_key(tx, use, order.task.id, order.stamp.now);
-          return Submitted{order.task.id, false};
+          FLUX_TRY(task, place(tx, files, order));
+          keep_key(tx, use, task.id, order.stamp.now);
+          return Submitted{task.id, false, std::move(task)};
         });
     if (placed && !placed->replayed) parts_.engine.wake();
     co_return placed;
+  }
+
+  awaitable<Result<TaskView>> view(Submitted placed, std::string user_id) override {
+    if (!placed.task) {
+      auto found = co_await find(placed.task_id, user_id);
+      co_return found;
+    }
+    auto view = co_await parts_.database.read([this, task = std::move(*placed.task)](db::Tx& tx) { return view_of(tx, task); });
+    co_return view;
   }
 
   awaitable<Result<TaskView>> find(std::string id, std::string user_id) override {

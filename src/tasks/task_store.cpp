@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "db/post.h"
 #include "db/turns.h"
 #include "notify/events.h"
 #include "stats/usage.h"
@@ -10,20 +11,27 @@
 namespace fluxgate::tasks::store {
 namespace {
 
-void count(db::Tx& tx, const Task& task, TaskState state, int by) {
-  tx.exec(
-      "INSERT INTO fg_user_counter (user_id, provider, status, n) VALUES ($1, $2, $3, $4) "
-      "ON CONFLICT (user_id, provider, status) DO UPDATE SET n = fg_user_counter.n + $4",
-      {task.user_id, task.provider, name(state), by});
+void count_new(db::Tx& tx, const Task& task) {
+  db::post(tx,
+      "INSERT INTO fg_user_counter (user_id, provider, status, n) VALUES ($1, $2, $3, 1) "
+      "ON CONFLICT (user_id, provider, status) DO UPDATE SET n = fg_user_counter.n + 1",
+      {task.user_id, task.provider, name(task.state)});
 }
 
-void announce(db::Tx& tx, const Task& task, Millis now) {
+void count_moved(db::Tx& tx, const Task& task, TaskState to) {
+  db::post(tx,
+      "INSERT INTO fg_user_counter (user_id, provider, status, n) VALUES ($1, $2, $3, -1), ($1, $2, $4, 1) "
+      "ON CONFLICT (user_id, provider, status) DO UPDATE SET n = fg_user_counter.n + excluded.n",
+      {task.user_id, task.provider, name(task.state), name(to)});
+}
+
+void announce(db::Tx& tx, const Task& task, const std::optional<credits::Account>& account, Millis now) {
   boost::json::object data{{"id", task.id},       {"provider", task.provider}, {"model", task.model},
                            {"rev", task.rev},     {"state", name(task.state)}, {"quote", task.quote.as_number()},
                            {"charged", task.charged.as_number()}};
   if (!task.error_code.empty()) data["error_code"] = task.error_code;
   if (!task.batch_id.empty()) data["batch_id"] = task.batch_id;
-  if (auto account = credits::find_account(tx, task.user_id)) {
+  if (account) {
     data["credits_balance"] = account->available().as_number();
     data["credits_held"] = account->held.as_number();
   }
@@ -37,10 +45,11 @@ constexpr std::string_view kLive = "('queued', 'submitting', 'unknown', 'running
 // Other writers run beside us on PostgreSQL: account, batch, task, event is the order of locks (DESIGN §5.1). With
 // the account first, all that happens to one user's tasks happens one after the other: counters and events, which
 // they share, are never waited for crosswise. The batch's row makes sure that exactly one task is its last.
-void lock_in_order(db::Tx& tx, const Task& task, bool ends) {
-  if (tx.dialect() == db::Dialect::sqlite) return;
-  tx.number("SELECT 1 FROM fg_credit_account WHERE user_id = $1 FOR UPDATE", {task.user_id});
-  if (ends && !task.batch_id.empty()) tx.number("SELECT 1 FROM fg_batch WHERE id = $1 FOR UPDATE", {task.batch_id});
+std::optional<credits::Account> lock_in_order(db::Tx& tx, const Task& task, bool ends) {
+  auto account = credits::lock(tx, task.user_id);
+  if (tx.dialect() == db::Dialect::postgresql && ends && !task.batch_id.empty())
+    db::post(tx, "SELECT 1 FROM fg_batch WHERE id = $1 FOR UPDATE", {task.batch_id});
+  return account;
 }
 
 stats::Outcome outcome_of(TaskState state) {
@@ -103,7 +112,7 @@ Attempt read_attempt(const db::Row& row) {
 
 std::vector<Attempt> attempts(db::Tx& tx, std::string_view task_id) {
   return tx.all(
-      "SELECT id, task_id, number, account_id, reference, sent_at FROM fg_task_attempt WHERE task_id = $1 ORDER BY number",
+      "SELECT id, task_id, number, account_id, reference, sent_at, finished_at FROM fg_task_attempt WHERE task_id = $1 ORDER BY number",
       {task_id}, read_attempt);
 }
 
@@ -122,12 +131,12 @@ std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id) {
 
 // ---- submit ----
 
-void insert(db::Tx& tx, const Task& task) {
+void insert(db::Tx& tx, const Task& task, const credits::Account& account) {
   boost::json::array inputs(task.inputs.begin(), task.inputs.end());
   std::string params_text = boost::json::serialize(task.params);
   std::string inputs_text = boost::json::serialize(inputs);
   std::string result_text = task.result.is_null() ? "" : boost::json::serialize(task.result);
-  tx.exec(
+  db::post(tx,
       "INSERT INTO fg_task (id, user_id, provider, endpoint, model, status, prompt, params, inputs, images, quote, "
       "quote_rev, created_at, updated_at, priority, batch_id, cache_key, cached_from, charged, completed_at, result, seed) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
@@ -135,9 +144,9 @@ void insert(db::Tx& tx, const Task& task) {
        params_text, task.inputs.empty() ? db::Param(nullptr) : db::Param(inputs_text), task.images, task.quote,
        task.quote_rev, task.created_at, static_cast<int>(task.priority), or_null(task.batch_id), or_null(task.cache_key),
        or_null(task.cached_from), task.charged, task.completed_at, or_null(result_text), or_null(task.seed)});
-  count(tx, task, task.state, 1);
+  count_new(tx, task);
   // The tasks of a batch are announced by their batch: one event, not a thousand.
-  if (task.batch_id.empty()) announce(tx, task, task.created_at);
+  if (task.batch_id.empty()) announce(tx, task, account, task.created_at);
 }
 
 // ---- take-over ----
@@ -148,13 +157,13 @@ constexpr Millis kNodesKept = 3'600'000;
 
 void renew_lease(db::Tx& tx, std::string_view node, Millis lease, Millis now) {
   const Millis at = db::shared_now(tx, now);  // clocks of machines differ
-  tx.exec(
+  db::post(tx,
       "INSERT INTO fg_node (id, lease_until, started_at) VALUES ($1, $2, $3) "
       "ON CONFLICT (id) DO UPDATE SET lease_until = $2",
       {node, at + lease, at});
   // One that lasts longer than any can was written before the clock was put back.
-  tx.exec("UPDATE fg_node SET lease_until = $1 WHERE lease_until > $2", {at + lease, at + 2 * lease});
-  tx.exec("DELETE FROM fg_node WHERE lease_until < $1", {at - kNodesKept});
+  db::post(tx, "UPDATE fg_node SET lease_until = $1 WHERE lease_until > $2", {at + lease, at + 2 * lease});
+  db::post(tx, "DELETE FROM fg_node WHERE lease_until < $1", {at - kNodesKept});
 }
 
 void end_other_leases(db::Tx& tx, std::string_view node) { tx.exec("DELETE FROM fg_node WHERE id <> $1", {node}); }
@@ -185,7 +194,7 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
   const bool ends = is_final(move.to);
   const bool waits_again = move.to == TaskState::queued;
   const bool starts = move.to == TaskState::submitting;
-  lock_in_order(tx, task, ends);
+  auto account = lock_in_order(tx, task, ends);
   std::string result_text = move.result ? boost::json::serialize(*move.result) : "";
   std::string message_text =
       move.error_message == Text{}
@@ -204,7 +213,7 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
        ends ? db::Param(move.now) : db::Param(nullptr), task.id, name(task.state), task.owner, task.fence, waits_again});
   if (changed != 1) return false;
 
-  count(tx, task, task.state, -1);
+  count_moved(tx, task, move.to);
   task.state = move.to;
   ++task.rev;
   task.charged = move.captured;
@@ -220,12 +229,12 @@ bool move(db::Tx& tx, Task& task, const Move& move) {
   if (ends) task.completed_at = move.now;
   if (ends || waits_again) task.owner.clear();
   if (waits_again) task.account_id.clear();
-  count(tx, task, task.state, 1);
   if (ends) {
-    credits::settle(tx, task.user_id, task.id, move.captured, move.stamp);
+    const auto after = credits::settle(tx, task.user_id, task.id, move.captured, move.stamp);
+    if (account) account = after;
     stats::count(tx, {task.user_id, task.provider, task.model, outcome_of(move.to), move.delivered, move.captured, move.now});
   }
-  announce(tx, task, move.now);
+  announce(tx, task, account, move.now);
   if (ends) end_batch_with(tx, task, move.now);
   return true;
 }
@@ -238,23 +247,23 @@ bool request_cancel(db::Tx& tx, const Task& task, Millis now) {
 }
 
 void insert_attempt(db::Tx& tx, const Attempt& attempt) {
-  tx.exec("INSERT INTO fg_task_attempt (id, task_id, number, account_id, sent_at) VALUES ($1, $2, $3, $4, $5)",
+  db::post(tx, "INSERT INTO fg_task_attempt (id, task_id, number, account_id, sent_at) VALUES ($1, $2, $3, $4, $5)",
           {attempt.id, attempt.task_id, attempt.number, attempt.account_id, attempt.sent_at});
 }
 
 void accept_attempt(db::Tx& tx, std::string_view attempt_id, const boost::json::object& reference, Millis now) {
   std::string text = boost::json::serialize(reference);
-  tx.exec("UPDATE fg_task_attempt SET reference = $1, accepted_at = $2, outcome = 'accepted' WHERE id = $3",
+  db::post(tx, "UPDATE fg_task_attempt SET reference = $1, accepted_at = $2, outcome = 'accepted' WHERE id = $3",
           {text, now, attempt_id});
 }
 
 void finish_attempt(db::Tx& tx, std::string_view attempt_id, std::string_view outcome, Millis now) {
-  tx.exec("UPDATE fg_task_attempt SET outcome = $1, finished_at = $2 WHERE id = $3 AND finished_at IS NULL",
+  db::post(tx, "UPDATE fg_task_attempt SET outcome = $1, finished_at = $2 WHERE id = $3 AND finished_at IS NULL",
           {outcome, now, attempt_id});
 }
 
 void insert_file(db::Tx& tx, std::string_view task_id, const TaskFile& file) {
-  tx.exec(
+  db::post(tx,
       "INSERT INTO fg_task_file (task_id, position, file_id, seed, flagged, sha256, mime, size, width, height, "
       "dominant_color, thumbhash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
       {task_id, file.position, file.file_id, or_null(file.seed), file.flagged, file.sha256, file.mime, file.size,

@@ -31,7 +31,8 @@ std::optional<Attempt> last_attempt(db::Tx& tx, std::string_view task_id);
 std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id);
 
 // ---- submit ----
-void insert(db::Tx& tx, const Task& task);
+// `account`: of the user, as it is with the task's hold.
+void insert(db::Tx& tx, const Task& task, const credits::Account& account);
 
 // ---- the engine's transitions ----
 // The node lives for `lease` more, by the database's clock where nodes share one; `now` is the caller's.

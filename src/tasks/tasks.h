@@ -28,6 +28,7 @@ struct SubmitRequest {
 struct Submitted {
   std::string task_id;
   bool replayed = false;                   // the key was used before with the same body
+  std::optional<Task> task = {};           // as it was stored; of a single submit that is no replay
 };
 
 inline constexpr std::size_t kSearchWordsMax = 4;
@@ -61,6 +62,9 @@ class Tasks {
   // Errors: invalid, insufficient_credits, conflict price_changed, unavailable provider_disabled,
   // invalid idempotency_mismatch.
   virtual awaitable<Result<Submitted>> submit(SubmitRequest request) = 0;
+
+  // What a submit is answered with.
+  virtual awaitable<Result<TaskView>> view(Submitted placed, std::string user_id) = 0;
 
   // `user_id` "" = any (admins).
   virtual awaitable<Result<TaskView>> find(std::string id, std::string user_id) = 0;

@@ -42,8 +42,18 @@ std::shared_ptr<const Waiting::Known> Waiting::known(db::Tx& tx, const std::stri
     if (found != lines_.end()) {
       const Millis age = now - found->second->line.made_at();
       if (age >= 0 && age < std::max(kLineFor, found->second->cost_ms * kCostShare)) return found->second;
+      // One reads it anew; the others go by the old one meanwhile.
+      if (!reading_.insert(provider).second) return found->second;
     }
   }
+  struct Done {
+    Waiting& waiting;
+    const std::string& provider;
+    ~Done() {
+      std::lock_guard lock(waiting.mutex_);
+      waiting.reading_.erase(provider);
+    }
+  } done{*this, provider};
   auto fresh = std::make_shared<Known>(Known{Line::of(tx, provider, now), load_scheduling(tx), slots_of(tx, accounts_, provider), 0});
   fresh->cost_ms = std::max<std::int64_t>(0, clock_.now_ms() - now);
   std::lock_guard lock(mutex_);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -37,6 +38,7 @@ class Waiting {
   const Clock& clock_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const Known>, std::less<>> lines_;
+  std::set<std::string> reading_;  // providers whose line is just being read
 };
 
 // Sends every listening user the places of their waiting tasks, as they change (task.progress, not stored).

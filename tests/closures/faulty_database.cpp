@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "db/post.h"
 #include "db/schema.h"
 
 namespace fluxgate::closures {
@@ -64,10 +65,14 @@ std::string difference(const Contents& before, const Contents& after) {
 }
 
 // Hands statements on, or throws instead.
-class FaultyDatabase::FaultyTx final : public db::Tx {
+class FaultyDatabase::FaultyTx final : public db::Tx, public db::Posting {
  public:
   FaultyTx(db::Tx& inner, FaultyDatabase& database) : inner_(inner), database_(database) {}
   db::Dialect dialect() const override { return inner_.dialect(); }
+  void post(std::string_view sql, std::span<const db::Param> params) override {
+    database_.step();
+    call_with_any(params, [&](db::Params list) { db::post(inner_, sql, list); }, std::make_index_sequence<kParamsMax>());
+  }
 
  private:
   std::int64_t do_exec(std::string_view sql, std::span<const db::Param> params) override {

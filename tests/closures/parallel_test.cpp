@@ -448,13 +448,12 @@ TEST_P(SideBySide, ATaskThatItsOwnerJustEndedIsNotTakenOver) {
 TEST_P(SideBySide, EventsAreNumberedWithoutGaps) {
   const Person ann = house.sign_up("ann@example.org");
   const auto before = house.number("SELECT COALESCE(MAX(seq), 0) FROM fg_event");
-  const auto seqs = side_by_side(kSideBySide, [&](int i) {
-    return house.write([&](db::Tx& tx) { return notify::append(tx, ann.id, "test", {{"n", i}}, now()); });
+  side_by_side(kSideBySide, [&](int i) {
+    house.write([&](db::Tx& tx) { notify::append(tx, ann.id, "test", {{"n", i}}, now()); });
+    return 0;
   });
-  std::set<std::int64_t> all(seqs.begin(), seqs.end());
-  EXPECT_EQ(all.size(), 64u);
-  EXPECT_EQ(*all.begin(), before + 1);
-  EXPECT_EQ(*all.rbegin(), before + 64);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_event WHERE seq > $1", {before}), 64);
+  EXPECT_EQ(house.number("SELECT MAX(seq) FROM fg_event"), before + 64) << "a number is one event's only, by the key";
 }
 
 TEST_P(SideBySide, DurationsOfAllNodesAreCounted) {

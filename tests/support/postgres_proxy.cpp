@@ -56,6 +56,7 @@ bool Proxy::pass(int client, int server) {
   if (watched[0].revents != 0) {
     const auto got = ::read(client, bytes, sizeof bytes);
     if (got <= 0) return false;
+    ++journeys;
     const bool commit = std::string_view(bytes, static_cast<std::size_t>(got)).find("COMMIT") != std::string_view::npos;
     const Cut cut = commit ? cut_at_commit.exchange(Cut::never) : Cut::never;
     if (cut == Cut::before && at_cut) at_cut();

@@ -22,6 +22,8 @@ class Proxy {
   int port() const { return port_; }
   // Holds for the next COMMIT only.
   std::atomic<Cut> cut_at_commit{Cut::never};
+  // How often the clients sent something.
+  std::atomic<int> journeys{0};
   // Called between a COMMIT that was cut and the end of its line. Set before use.
   std::function<void()> at_cut;
 

@@ -138,6 +138,15 @@ void PostgresServer::start() {
   fs::remove(log);
 }
 
+void PostgresServer::send_all(int signal) {
+  ::kill(pid_, signal);  // first, so that no child is born meanwhile
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string pid, name, state, parent;
+    if (file >> pid >> name >> state >> parent && parent == std::to_string(pid_)) ::kill(std::stoi(pid), signal);
+  }
+}
+
 void PostgresServer::stop() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGQUIT);

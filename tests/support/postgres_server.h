@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <mutex>
@@ -36,9 +37,13 @@ class PostgresServer {
   void stop();
   // Returns when it answers.
   void start();
+  // Stands still with all its processes, connections and all, until thawed.
+  void freeze() { send_all(SIGSTOP); }
+  void thaw() { send_all(SIGCONT); }
 
  private:
   void make_folder();
+  void send_all(int signal);
   // Starts a program as PostgreSQL's user. It is sent SIGQUIT when the thread that started it ends, so that is one
   // that lives as long as this object, whoever calls.
   pid_t spawn(std::vector<std::string> words, const std::filesystem::path& log);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "db/post.h"
 #include "db/postgresql_connection.h"
 #include "support/postgres_server.h"
 
@@ -79,6 +80,10 @@ class Session : public testing::Test {
     PgConnection(target_, {}).command("CREATE TABLE t (k TEXT PRIMARY KEY, n BIGINT)");
   }
 
+  static std::int64_t asked(PgConnection& session, std::string_view key) {
+    return static_cast<Tx&>(session).number("SELECT COUNT(*) FROM t WHERE k = $1", {key});
+  }
+
   PostgresTarget target_;
 };
 
@@ -97,7 +102,8 @@ TEST_F(Session, EndsAStatementAtItsLimit) {
 
 TEST_F(Session, GivesUpAServerThatStandsStill) {
   PgConnection session(target_, {.statement_limit = milliseconds(50), .grace = milliseconds(50)});
-  const auto backend = session.begin_write().empty() ? 0 : static_cast<Tx&>(session).number("SELECT pg_backend_pid()");
+  session.begin_write();
+  const auto backend = static_cast<Tx&>(session).number("SELECT pg_backend_pid()");
   ::kill(static_cast<pid_t>(backend), SIGSTOP);
   try {
     static_cast<Tx&>(session).exec("INSERT INTO t VALUES ('a', 1)");
@@ -107,6 +113,88 @@ TEST_F(Session, GivesUpAServerThatStandsStill) {
   }
   ::kill(static_cast<pid_t>(backend), SIGCONT);
   EXPECT_FALSE(session.alive());
+}
+
+// No limit ends the wait: only that a new caller is not answered either.
+TEST_F(Session, IsGivenUpWhenItsServerStandsStill) {
+  PostgresServer server;
+  const auto target = parse_postgres_url(server.new_database() + "&connect_timeout=2", true);
+  PgConnection session(target, {.quiet = milliseconds(50)});
+  Tx& tx = session;
+  session.begin_write();
+  EXPECT_EQ(tx.number("SELECT 1"), 1);
+  server.freeze();
+  try {
+    tx.number("SELECT 2");
+    ADD_FAILURE() << "nobody can have answered";
+  } catch (const PgFailure& failure) {
+    EXPECT_EQ(failure.kind(), PgFailure::Kind::lost) << failure.what();
+    EXPECT_NE(std::string(failure.what()).find("stands still"), std::string::npos) << failure.what();
+  }
+  server.thaw();
+  EXPECT_FALSE(session.alive());
+}
+
+TEST_F(Session, IsWaitedForWhileItsServerAnswersOthers) {
+  PgConnection session(target_, {.quiet = milliseconds(20)});
+  session.begin_read();
+  EXPECT_EQ(static_cast<Tx&>(session).number("SELECT COUNT(*) FROM (SELECT pg_sleep(0.2)) AS slow"), 1);
+  session.end_read();
+}
+
+TEST_F(Session, SendsWhatIsPostedBeforeWhatIsAsked) {
+  PgConnection session(target_, {}), other(target_, {});
+  Tx& tx = session;
+  session.begin_write();
+  post(tx, "INSERT INTO t VALUES ('a', 1)", {});
+  post(tx, "UPDATE t SET n = n + $1", {4});
+  EXPECT_EQ(tx.number("SELECT n FROM t"), 5);
+  post(tx, "INSERT INTO t VALUES ('b', 1)", {});
+  session.commit();
+  EXPECT_EQ(static_cast<Tx&>(other).number("SELECT COUNT(*) FROM t"), 2) << "the last went along with COMMIT";
+
+  session.begin_write();
+  post(tx, "INSERT INTO t VALUES ('c', 1)", {});
+  session.commit();
+  EXPECT_FALSE(session.transaction().empty()) << "known before COMMIT was sent, also where nothing was asked";
+  EXPECT_EQ(asked(other, "c"), 1);
+
+  session.begin_write();
+  post(tx, "INSERT INTO t VALUES ('d', 1)", {});
+  session.rollback();
+  EXPECT_EQ(asked(other, "d"), 0);
+  session.begin_write();
+  session.commit();
+  EXPECT_EQ(tx.number("SELECT 1"), 1);
+  EXPECT_EQ(PQtransactionStatus(session.handle()), PQTRANS_IDLE) << "nothing was asked: nothing was begun";
+}
+
+TEST_F(Session, ThrowsForWhatWasPostedByTheNextAnswer) {
+  PgConnection session(target_, {}), other(target_, {});
+  Tx& tx = session;
+  static_cast<Tx&>(other).exec("INSERT INTO t VALUES ('taken', 1)");
+  const auto refused = [&](auto&& ask) {
+    session.begin_write();
+    post(tx, "INSERT INTO t VALUES ('mine', 1)", {});
+    post(tx, "INSERT INTO t VALUES ($1, 2)", {"taken"});
+    try {
+      ask();
+      ADD_FAILURE() << "the key is another's";
+    } catch (const PgFailure& failure) {
+      EXPECT_EQ(failure.kind(), PgFailure::Kind::refused) << failure.what();
+      EXPECT_NE(std::string(failure.what()).find("INSERT INTO t VALUES ($1, 2)"), std::string::npos) << failure.what();
+    }
+    EXPECT_THROW(session.raise_failure(), PgFailure);
+    session.rollback();
+    EXPECT_TRUE(session.alive());
+    EXPECT_EQ(asked(other, "mine"), 0);
+  };
+  refused([&] { tx.number("SELECT COUNT(*) FROM t WHERE n = $1", {7}); });
+  refused([&] { session.commit(); });
+  // What was to be prepared meanwhile was not, and is when it is needed.
+  session.begin_read();
+  EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t WHERE n = $1", {7}), 0);
+  session.end_read();
 }
 
 TEST_F(Session, ThatStandsStillInATransactionLosesItsLocks) {
@@ -126,13 +214,17 @@ TEST_F(Session, ThatStandsStillInATransactionLosesItsLocks) {
 
 TEST_F(Session, KnowsWhatBecameOfTheTransactionsOfOthers) {
   PgConnection one(target_, {}), asks(target_, {});
-  const auto done = one.begin_write();
+  one.begin_write();
   static_cast<Tx&>(one).exec("INSERT INTO t VALUES ('a', 1)");
+  const auto done = one.transaction();
   EXPECT_EQ(asks.fate_of(done), PgConnection::Fate::under_way);
   one.commit();
   EXPECT_EQ(asks.fate_of(done), PgConnection::Fate::committed);
-  const auto undone = one.begin_write();
+  one.begin_write();
+  static_cast<Tx&>(one).exec("INSERT INTO t VALUES ('b', 1)");
+  const auto undone = one.transaction();
   one.rollback();
+  EXPECT_EQ(static_cast<Tx&>(one).number("SELECT 1"), 1) << "it has arrived";
   EXPECT_EQ(asks.fate_of(undone), PgConnection::Fate::none);
   EXPECT_EQ(asks.fate_of(std::to_string(std::stoull(undone) + 1'000'000)), PgConnection::Fate::none) << "not given out yet";
 }
@@ -177,7 +269,8 @@ TEST_F(Session, BeginsToReadWithTheFirstStatement) {
   session.begin_read();
   EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), 1);
   session.end_read();
-  EXPECT_EQ(PQtransactionStatus(session.handle()), PQTRANS_IDLE);
+  EXPECT_EQ(tx.number("SELECT 1"), 1);
+  EXPECT_EQ(PQtransactionStatus(session.handle()), PQTRANS_IDLE) << "its end went out without being waited for";
   session.begin_write();
   tx.exec("INSERT INTO t VALUES ('b', 1)");
   session.commit();

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "db/database.h"
+#include "db/post.h"
 #include "support/postgres_proxy.h"
 #include "support/postgres_server.h"
 
@@ -81,6 +82,26 @@ TEST_F(Postgres, KnowsWhatBecameOfACommitWhoseAnswerWasLost) {
     EXPECT_EQ(number("n"), before + 1) << "once, whatever was heard";
     EXPECT_EQ(runs, cut == Proxy::Cut::after ? 1 : 2);
   }
+}
+
+TEST_F(Postgres, MakesAsManyJourneysAsAClosureAsksQuestions) {
+  Proxy proxy(PostgresServer::shared().socket());
+  const std::string name = url_.substr(14, url_.find('?') - 14);
+  auto through = open(fmt::format("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port(), name), {.connections = 1});
+  const auto write = [&] {
+    through->write_now([](Tx& tx) {
+      for (int i = 0; i < 8; ++i) post(tx, "INSERT INTO t VALUES ($1, 0) ON CONFLICT (k) DO UPDATE SET n = t.n + 1", {fmt::format("k{}", i)});
+      EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t WHERE k LIKE 'k%'"), 8);
+      post(tx, "UPDATE t SET n = n + 1 WHERE k = 'k0'", {});
+    });
+  };
+  write();
+  const int before = proxy.journeys;
+  write();
+  EXPECT_LE(proxy.journeys - before, 2) << "the question with what stands before it; the rest with COMMIT";
+  const int then = proxy.journeys;
+  EXPECT_EQ(through->read_now([](Tx& tx) { return tx.number("SELECT n FROM t WHERE k = 'k0'"); }), 3);
+  EXPECT_LE(proxy.journeys - then, 2) << "and the end of it, which nobody waits for";
 }
 
 // A crash may make the server give out the last transaction numbers again, so that "committed" may be another's.

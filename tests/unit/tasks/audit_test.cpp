@@ -53,8 +53,9 @@ std::unique_ptr<db::Database> in_order() {
     credits::open_account(tx, "ann", Credits::whole(100), credits::make_stamp(kNow));
     tx.exec("INSERT INTO fg_batch (id, user_id, provider, endpoint, total, created_at) VALUES ('batch', 'ann', 'flux', 'text_to_image', 2, 1)");
     for (const char* id : {"done", "waits"}) {
-      EXPECT_TRUE(credits::hold(tx, "ann", id, Credits::whole(5), credits::make_stamp(kNow)));
-      store::insert(tx, task_of(id));
+      const auto held = credits::hold(tx, "ann", id, Credits::whole(5), credits::make_stamp(kNow));
+      ASSERT_TRUE(held);
+      store::insert(tx, task_of(id), *held);
     }
     keep_key(tx, {"ann", "batch", "key", "x"}, "batch", kNow);
     const auto claimed = claim(tx, {"flux", "node", kNow, 1, {{"a", 1, 9}}});

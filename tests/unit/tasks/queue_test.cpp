@@ -37,7 +37,7 @@ class Queue : public testing::Test {
         task.priority = priority;
         task.prompt = user + std::to_string(++by_user_[user]);
         task.created_at = now_;
-        store::insert(tx, task);
+        store::insert(tx, task, {});
       }
     });
   }
