@@ -82,8 +82,7 @@ awaitable<Result<http::Response>> or_unavailable(awaitable<Result<http::Response
   try {
     auto answer = co_await std::move(handler);
     co_return answer;
-  } catch (const db::Failure& failure) {
-    log::error("the database does not go along: {}", failure.what());
+  } catch (const db::Failure&) {  // logged, with the closure's place
     co_return fail(Error(Errc::unavailable, "database_unavailable",
                          {"The server cannot read or write its database now. Nothing was done; try again.",
                           "服务器暂时无法读写数据库，本次请求未生效，请重试。"})

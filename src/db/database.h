@@ -15,7 +15,8 @@
 // SQL is written once for both engines: parameters are $1, $2 …; upserts are ON CONFLICT; text, bigint
 // and double are the only types. `tx.for_update()` is " FOR UPDATE" where the engine has it, else "".
 //
-// Infrastructure failures (disk full, connection lost, SQL that does not parse) throw db::Failure.
+// Infrastructure failures (disk full, connection lost, SQL that does not parse) throw db::Failure. They are logged with
+// the line that gave the closure, and so is a closure that keeps its transaction open for long (job.cpp).
 // Thread-safe. The database outlives every coroutine that waits on it.
 #pragma once
 
@@ -25,6 +26,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -143,11 +145,20 @@ class Tx {
 // A closure on its way through the database. Internal to this folder and Database's templates.
 class Job {
  public:
+  // `given_by` is where the closure stands; without a line it is somebody else's, who tells of it.
+  explicit Job(std::source_location given_by = {}) : given_by_(given_by) {}
   virtual ~Job() = default;
   // Runs the closure. False when it refused (an error Result).
-  virtual bool run(Tx& tx) = 0;
+  bool run(Tx& tx);
   // Called once, after COMMIT (no error) or when all is lost (error). From any thread.
-  virtual void finish(std::exception_ptr error) = 0;
+  void finish(std::exception_ptr error);
+  // "src/tasks/submit.cpp:117"
+  std::string place() const;
+
+ private:
+  virtual bool do_run(Tx& tx) = 0;
+  virtual void do_finish(std::exception_ptr error) = 0;
+  const std::source_location given_by_;
 };
 
 class Database {
@@ -156,16 +167,16 @@ class Database {
   virtual Dialect dialect() const = 0;
 
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
-  awaitable<R> write(F closure);
+  awaitable<R> write(F closure, std::source_location given_by = std::source_location::current());
   // A read-only closure on a snapshot; bounded work only (SQLite runs it on the calling thread).
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
-  awaitable<R> read(F closure);
+  awaitable<R> read(F closure, std::source_location given_by = std::source_location::current());
 
   // For command line tools, start-up and tests: the calling thread waits. Never on an I/O thread.
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
-  R write_now(F closure);
+  R write_now(F closure, std::source_location given_by = std::source_location::current());
   template <class F, class R = std::invoke_result_t<F&, Tx&>>
-  R read_now(F closure);
+  R read_now(F closure, std::source_location given_by = std::source_location::current());
 
   // Says a word to the other nodes of a shared database, after what it is about was committed; it may be lost.
   // No effect where there are no other nodes.
@@ -205,10 +216,15 @@ inline constexpr bool is_result<std::expected<T, E>> = true;
 template <class F, class R>
 class ClosureJob final : public Job {
  public:
-  ClosureJob(F closure, std::function<void(std::exception_ptr)> done)
-      : closure_(std::move(closure)), done_(std::move(done)) {}
+  ClosureJob(F closure, std::function<void(std::exception_ptr)> done, std::source_location given_by)
+      : Job(given_by), closure_(std::move(closure)), done_(std::move(done)) {}
 
-  bool run(Tx& tx) override {
+  R take() {
+    if constexpr (!std::is_void_v<R>) return std::move(*value_);
+  }
+
+ private:
+  bool do_run(Tx& tx) override {
     if constexpr (std::is_void_v<R>) {
       closure_(tx);
       return true;
@@ -218,13 +234,8 @@ class ClosureJob final : public Job {
       return true;
     }
   }
-  void finish(std::exception_ptr error) override { done_(error); }
+  void do_finish(std::exception_ptr error) override { done_(error); }
 
-  R take() {
-    if constexpr (!std::is_void_v<R>) return std::move(*value_);
-  }
-
- private:
   struct Nothing {};
   F closure_;
   std::optional<std::conditional_t<std::is_void_v<R>, Nothing, R>> value_;

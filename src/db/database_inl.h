@@ -31,43 +31,48 @@ awaitable<void> suspend_until_finished(Start start) {
 }  // namespace detail
 
 template <class F, class R>
-awaitable<R> Database::write(F closure) {
+awaitable<R> Database::write(F closure, std::source_location given_by) {
   std::shared_ptr<detail::ClosureJob<F, R>> job;
   co_await detail::suspend_until_finished([&](std::function<void(std::exception_ptr)> resume) {
-    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume));
+    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume), given_by);
     enqueue_write(job);
   });
   co_return job->take();
 }
 
 template <class F, class R>
-awaitable<R> Database::read(F closure) {
-  if (reads_inline()) co_return read_now(std::move(closure));
+awaitable<R> Database::read(F closure, std::source_location given_by) {
+  if (reads_inline()) co_return read_now(std::move(closure), given_by);
   std::shared_ptr<detail::ClosureJob<F, R>> job;
   co_await detail::suspend_until_finished([&](std::function<void(std::exception_ptr)> resume) {
-    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume));
+    job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(resume), given_by);
     enqueue_read(job);
   });
   co_return job->take();
 }
 
 template <class F, class R>
-R Database::write_now(F closure) {
+R Database::write_now(F closure, std::source_location given_by) {
   std::promise<void> done;
   auto finished = [&done](std::exception_ptr error) {
     if (error) done.set_exception(error);
     else done.set_value();
   };
-  auto job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(finished));
+  auto job = std::make_shared<detail::ClosureJob<F, R>>(std::move(closure), std::move(finished), given_by);
   enqueue_write(job);
   done.get_future().get();
   return job->take();
 }
 
 template <class F, class R>
-R Database::read_now(F closure) {
-  detail::ClosureJob<F, R> job(std::move(closure), [](std::exception_ptr) {});
-  run_read([&job](Tx& tx) { job.run(tx); });
+R Database::read_now(F closure, std::source_location given_by) {
+  detail::ClosureJob<F, R> job(std::move(closure), [](std::exception_ptr) {}, given_by);
+  try {
+    run_read([&job](Tx& tx) { job.run(tx); });
+  } catch (...) {
+    job.finish(std::current_exception());
+    throw;
+  }
   return job.take();
 }
 

@@ -20,7 +20,5 @@ struct Known {
 
 // Those that do not hold now; empty when all is well.
 std::vector<std::string> broken_promises(db::Tx& tx, const Known& known);
-// Those of the end, when nothing is under way any more.
-std::vector<std::string> broken_at_the_end(db::Tx& tx);
 
 }  // namespace fluxgate::simulation

@@ -6,9 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "database.h"
+#include "product.h"
 #include "tasks/batches.h"
 #include "tasks/service.h"
-#include "world.h"
+#include "upstream.h"
 
 namespace fluxgate::simulation {
 

@@ -1,80 +1,18 @@
-// A small world for the engine: its own time, a database that runs closures at once, a network and an
-// upstream that misbehave by a seed. Everything runs on one thread, so a seed replays exactly.
+// A network and an upstream that misbehave by a seed, on the simulation's clock; the protocol between them as an
+// adapter. One thread for each.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <random>
 #include <set>
+#include <string>
+#include <vector>
 
-#include "catalogue/holder.h"
-#include "crash_disk.h"
-#include "credits/ledger.h"
-#include "db/schema.h"
-#include "db/sqlite_connection.h"
-#include "files/files.h"
+#include "clock.h"
 #include "net/http_client.h"
 #include "providers/adapter.h"
 
 namespace fluxgate::simulation {
-
-class SimClock final : public Clock {
- public:
-  Millis now_ms() const override { return steady_ + set_right_; }
-  // Time as it really goes by: what people put right is only the clock.
-  Millis steady_ms() const { return steady_; }
-  void advance(Millis by) { steady_ += by; }
-  void put_right(Millis by) { set_right_ += by; }
-
- private:
-  Millis steady_ = 1'800'000'000'000, set_right_ = 0;
-};
-
-// The database of all nodes: closures wait until the voyage runs them, in groups as the real writer does; in memory,
-// or on a disk that can lose power.
-class SimDatabase final : public db::Database {
- public:
-  SimDatabase(CrashDisk* disk, const Clock& clock) : disk_(disk), clock_(clock) { open(); }
-  db::Dialect dialect() const override { return db::Dialect::sqlite; }
-  void stop() override {}
-
-  // Whose closures come in now; "" runs them at once.
-  void hear(const std::string& node) { node_ = node; }
-  // Runs what waits, in groups of random size.
-  void run_waiting(std::mt19937_64& random);
-  // A process died: of its closures that were not run nothing becomes anything, nor of those it may still give.
-  void forget(const std::string& node);
-  // Around a crash of the disk.
-  void close() { connection_.reset(); }
-  void open();
-
-  // Once the tables are there.
-  void watch_owners();
-  std::string trespass;  // what that found
-  // Nodes that have just committed that a paid request is about to go out, once each.
-  std::set<std::string> about_to_pay;
-
-  // Words between nodes, until somebody takes them.
-  void announce(const std::string& word) override { words.push_back(word); }
-  std::vector<std::string> words;
-
-  std::function<bool()> fail_commit = [] { return false; };
-  std::int64_t commits = 0;
-
- protected:
-  void enqueue_write(std::shared_ptr<db::Job> job) override;
-  void enqueue_read(std::shared_ptr<db::Job> job) override { enqueue_write(std::move(job)); }
-  bool reads_inline() const override { return true; }
-  void run_read(const std::function<void(db::Tx&)>& closure) override { closure(*connection_); }
-
- private:
-  CrashDisk* disk_;
-  const Clock& clock_;
-  std::string node_, at_work_;
-  std::set<std::string> dead_;
-  std::deque<std::pair<std::string, std::shared_ptr<db::Job>>> waiting_;
-  std::unique_ptr<db::SqliteConnection> connection_;
-};
 
 // How often each thing goes wrong, in percent.
 struct Weather {
@@ -195,11 +133,5 @@ class SimAdapter final : public providers::Adapter {
   providers::WebhookVerdict on_webhook(const HeaderList& headers, std::string_view body, const providers::Job& job,
                                        const providers::Account&, Millis, std::span<const std::string>) const override;
 };
-
-// One model at five credits an image.
-std::shared_ptr<const catalogue::Catalogue> sim_catalogue();
-
-// Files that vanish with the test.
-std::unique_ptr<files::Files> sim_files();
 
 }  // namespace fluxgate::simulation

@@ -1,0 +1,17 @@
+// What the engine needs besides, made light: one model, files without bytes.
+#pragma once
+
+#include <memory>
+
+#include "catalogue/catalogue.h"
+#include "files/files.h"
+
+namespace fluxgate::simulation {
+
+// One model at five credits an image.
+std::shared_ptr<const catalogue::Catalogue> sim_catalogue();
+
+// Files that vanish with the test.
+std::unique_ptr<files::Files> sim_files();
+
+}  // namespace fluxgate::simulation
