@@ -199,9 +199,9 @@ awaitable<MoveResult> Depot::move_claimed(objects::Object object, OpenStorePtr t
     return objects::moved(tx, node, object, moved, at);
   });
   if (!done) co_return MoveResult{What::busy, {}};
-  if (to) co_await worked(to);
   if (object.is_local()) disk_.take_away(object.key, milliseconds(0));
   else co_await clear(object);
+  if (to) co_await worked(to);
   co_return MoveResult{What::moved, {}};
 }
 
@@ -292,10 +292,10 @@ awaitable<void> Depot::worked(OpenStorePtr store) {
   failures_ = 0;
   rest_until_ = 0;
   if (!alerted_) co_return;
-  alerted_ = false;
   co_await database_.write([subject = name_of_store(*store), at = now()](db::Tx& tx) {
     for (const char* kind : {"storage_refused", "storage_unreachable"}) notify::resolve(tx, kind, subject, at);
   });
+  alerted_ = false;
 }
 
 }  // namespace fluxgate::files

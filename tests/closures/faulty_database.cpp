@@ -1,6 +1,9 @@
 #include "faulty_database.h"
 
 #include <array>
+#include <random>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,39 +29,46 @@ void call_with_any(std::span<const db::Param> params, const F& f, std::index_seq
   calls.at(params.size())(params, f);
 }
 
-std::string row_text(const db::Row& row, std::size_t columns) {
-  std::string text;
-  for (std::size_t i = 0; i < columns; ++i) {
-    const int column = static_cast<int>(i);
-    text += row.is_null(column) ? "NULL|" : fmt::format("{}|", row.text(column));
+// One statement, so that it is one look at all tables.
+std::string all_rows(db::Dialect engine) {
+  std::string sql;
+  for (const db::Table& table : db::tables()) {
+    std::string row;
+    for (const db::Column& column : table.columns) row += fmt::format("{}quote(\"{}\")", row.empty() ? "" : " || ', ' || ", column.name);
+    const std::string rows = engine == db::Dialect::sqlite ? fmt::format("group_concat({}, char(10)) FROM \"{}\"", row, table.name)
+                                                           : fmt::format("string_agg(t::text, chr(10) ORDER BY t::text) FROM \"{}\" t", table.name);
+    sql += fmt::format("{}SELECT '{}', (SELECT {})", sql.empty() ? "" : " UNION ALL ", table.name, rows);
   }
-  return text;
+  return sql;
+}
+
+std::multiset<std::string> lines_of(const std::string& text) {
+  std::multiset<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.insert(line);
+  return lines;
 }
 
 }  // namespace
 
 Contents contents_of(db::Database& database) {
-  return database.read_now([](db::Tx& tx) {
-    Contents contents;
-    for (const db::Table& table : db::tables()) {
-      std::string columns;
-      for (const db::Column& column : table.columns) columns += fmt::format("{}\"{}\"", columns.empty() ? "" : ", ", column.name);
-      auto& rows = contents[std::string(table.name)];
-      tx.each(fmt::format("SELECT {} FROM \"{}\"", columns, table.name), {},
-              [&](const db::Row& row) { rows.insert(row_text(row, table.columns.size())); });
-    }
-    return contents;
+  static const std::map<db::Dialect, std::string> sql{{db::Dialect::sqlite, all_rows(db::Dialect::sqlite)},
+                                                      {db::Dialect::postgresql, all_rows(db::Dialect::postgresql)}};
+  Contents contents;
+  database.read_now([&](db::Tx& tx) {
+    tx.each(sql.at(tx.dialect()), {}, [&](const db::Row& row) { contents.emplace(row.text(0), row.text(1)); });
   });
+  return contents;
 }
 
 std::string difference(const Contents& before, const Contents& after) {
   std::string text;
   for (const auto& [table, rows] : before) {
-    const auto& now = after.at(table);
-    if (rows == now) continue;
+    if (rows == after.at(table)) continue;
+    const auto old = lines_of(rows), now = lines_of(after.at(table));
     for (const auto& row : now)
-      if (!rows.contains(row)) text += fmt::format("{} + {}\n", table, row.substr(0, 300));
-    for (const auto& row : rows)
+      if (!old.contains(row)) text += fmt::format("{} + {}\n", table, row.substr(0, 300));
+    for (const auto& row : old)
       if (!now.contains(row)) text += fmt::format("{} - {}\n", table, row.substr(0, 300));
   }
   return text;
@@ -91,6 +101,18 @@ class FaultyDatabase::FaultyTx final : public db::Tx, public db::Posting {
   FaultyDatabase& database_;
 };
 
+FaultyDatabase::FaultyDatabase(std::string url) : url_(std::move(url)), inner_(db::open(url_, {.connections = 16})) {}
+
+void FaultyDatabase::stop() {
+  inner_->stop();
+  if (onlooker_) onlooker_->stop();
+}
+
+db::Database& FaultyDatabase::onlooker() {
+  if (!onlooker_) onlooker_ = db::open(url_, {.read_only = true, .connections = 1});
+  return *onlooker_;
+}
+
 void FaultyDatabase::fail_at(int n) {
   until_failure_ = n;
   failed_ = false;
@@ -106,21 +128,33 @@ void FaultyDatabase::step() {
     }
   }
   if (until_failure_ == 0 || --until_failure_ != 0) return;
-  failed_ = true;
+  if (!std::exchange(failed_, true)) seen_ = contents_of(onlooker());
   throw db::Failure("this statement fails on purpose");
 }
 
 void FaultyDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
+  note_run(dialect(), *job);
+  job->finish(in_turn_ ? run_in_turn(*job) : run(*job));
+}
+
+std::exception_ptr FaultyDatabase::run_in_turn(db::Job& job) {
+  int& next = turns_.try_emplace(job.place(), 1).first->second;
+  failed_ = false;
+  until_failure_ = next;
+  auto error = run(job);
+  until_failure_ = 0;
+  if (failed_) ++next, ++failed_in_turn_;
+  return error;
+}
+
+std::exception_ptr FaultyDatabase::run(db::Job& job) {
   const int until_failure = until_failure_;
-  const bool watched = until_failure != 0;
-  Contents before;
-  if (watched) before = contents_of(*inner_);
   std::exception_ptr error;
   try {
     static_cast<void>(inner_->write_now([this, &job, until_failure](db::Tx& tx) -> Result<void> {
-      until_failure_ = until_failure;  // it fails again when it is run again, as the writer does after a failure
+      if (until_failure != 0) until_failure_ = until_failure;  // it fails again when it is run again, as the writer does
       FaultyTx faulty(tx, *this);
-      const bool agreed = job->run(faulty);
+      const bool agreed = job.run(faulty);
       step();
       if (!agreed) return fail(Errc::conflict, "refused", {"refused", "拒绝"});
       return {};
@@ -128,9 +162,12 @@ void FaultyDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
   } catch (...) {
     error = std::current_exception();
   }
-  if (failed_) until_failure_ = 0;
-  if (watched && failed_) left_ = difference(before, contents_of(*inner_));
-  job->finish(error);
+  if (until_failure == 0 || !failed_) return error;
+  until_failure_ = 0;
+  const std::string left = difference(seen_, contents_of(onlooker()));
+  left_ += left;
+  if (left.empty()) note_failed(dialect(), job);
+  return error;
 }
 
 void FaultyDatabase::enqueue_read(std::shared_ptr<db::Job> job) {

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "../unit/api/fake_request.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "catalogue/catalogue.h"
@@ -49,27 +48,42 @@ std::string Answer::code() const {
   return value && value->is_string() ? std::string(value->as_string()) : "";
 }
 
-std::unique_ptr<db::Database> new_database(db::Dialect engine, const std::filesystem::path& folder) {
-  auto database = db::open(engine == db::Dialect::sqlite ? "sqlite:///" + (folder / (new_id() + ".db")).string()
-                                                         : test::PostgresServer::shared().new_database(),
-                           {.connections = 16});
-  database->write_now([](db::Tx& tx) { db::create_missing(tx, 1); });
-  return database;
+// Made once: most of the time of a test would go into its tables.
+std::string new_database(db::Dialect engine, const std::filesystem::path& folder) {
+  const auto furnished = [](const std::string& url) {
+    const auto database = db::open(url, {.connections = 1});
+    database->write_now([](db::Tx& tx) { db::create_missing(tx, 1); });
+    database->stop();
+    return url;
+  };
+  if (engine == db::Dialect::postgresql) {
+    static const std::string model = furnished(test::PostgresServer::shared().new_database());
+    return test::PostgresServer::shared().copy_of(model);
+  }
+  static const std::string model = [&] {
+    const std::filesystem::path file = folder / "model.db";
+    furnished("sqlite:///" + file.string());
+    std::ifstream in(file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }();
+  const auto file = folder / (new_id() + ".db");
+  std::ofstream(file, std::ios::binary) << model;
+  return "sqlite:///" + file.string();
 }
 
 House::House(db::Dialect engine)
     : folder_(new_folder()),
-      sealer_(std::string(32, 'm')),
+      sealer(std::string(32, 'm')),
       database(new_database(engine, folder_)),
-      accounts(sealer_),
+      accounts(sealer),
       waiting_(accounts, clock) {
   accounts.set_default(default_account());
   files::Options options;
-  options.directory = (folder_ / "files").string();
+  options.directory = files_folder();
   options.link_secret = std::string(32, 'k');
   files = files::make_files(options, clock);
   catalogue = std::make_unique<catalogue::Holder>(catalogue::load("").catalogue);
-  identity = std::make_unique<identity::Identity>(database, clock, identity_options());
+  identity = another_identity();
   client_ = net::make_http_client(io_, {});
   engine_ = std::make_unique<tasks::Engine>(
       io_.get_executor(),
@@ -78,7 +92,7 @@ House::House(db::Dialect engine)
   const tasks::ServiceParts service{database, *files, hub, *catalogue, accounts, progress_, clock, *engine_, waiting_, draining_, {}};
   tasks = tasks::make_tasks(service);
   batches = tasks::make_batches(service);
-  depot = std::make_unique<files::Depot>(io_.get_executor(), *client_, database, sealer_, clock,
+  depot = std::make_unique<files::Depot>(io_.get_executor(), *client_, database, sealer, clock,
                                          files::DepotOptions{.directory = options.directory, .node_id = "house"});
   {
     boost::asio::io_context now;
@@ -91,7 +105,7 @@ House::House(db::Dialect engine)
   uploading.directory = folder_ / "files/uploads";
   uploading.direct_store = [this] { return Result<files::DirectStore>({direct, "generated/"}); };
   uploads = std::make_unique<files::Uploads>(uploading, *files, database, clock, *client_, io_.get_executor());
-  api::Parts parts{*tasks, *batches, *files, database, hub, *catalogue, accounts, health_, *identity, clock, *engine_, *depot, sealer_};
+  api::Parts parts{*tasks, *batches, *files, database, hub, *catalogue, accounts, health_, *identity, clock, *engine_, *depot, sealer};
   parts.uploads = uploads.get();
   api::add_routes(router_, std::move(parts));
 }
@@ -111,22 +125,37 @@ House::~House() {
 
 Answer House::send(std::string method, std::string path, const std::string& token, boost::json::value body,
                    const std::string& idempotency_key) {
-  for (;;) {
-    api::FakeRequest request(method, path, body.is_null() ? "" : boost::json::serialize(body));
-    if (!token.empty()) request.headers["authorization"] = "Bearer " + token;
-    if (!idempotency_key.empty()) request.headers["idempotency-key"] = idempotency_key;
-    const auto match = router_.match(request.method(), request.path());
-    if (match.handler == nullptr) return {404, "no route"};
-    for (const auto& [name, value] : match.params) request.params[name] = value;
-    auto answer = run((*match.handler)(request));
-    const http::Response response = answer ? std::move(*answer) : api::render_error(&request, answer.error());
-    const auto* text = std::get_if<std::string>(&response.body);
-    boost::system::error_code none;
-    Answer shown{response.status, boost::json::parse(text ? *text : "", none)};
-    // Passwords are hashed one at a time; whoever finds the line full comes again.
-    if (shown.status != 429 || shown.code() != "sign_in_busy") return shown;
-    std::this_thread::yield();
-  }
+  api::FakeRequest request(std::move(method), std::move(path), body.is_null() ? "" : boost::json::serialize(body));
+  if (!token.empty()) request.headers["authorization"] = "Bearer " + token;
+  if (!idempotency_key.empty()) request.headers["idempotency-key"] = idempotency_key;
+  return send(request);
+}
+
+Answer House::upload(std::string path, const std::string& token, std::string_view part, std::string_view filename, std::string_view bytes) {
+  api::FakeRequest request("POST", std::move(path),
+                           fmt::format("--B\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\n\r\n{}\r\n--B--\r\n", part, filename, bytes));
+  request.headers["content-type"] = "multipart/form-data; boundary=B";
+  request.headers["authorization"] = "Bearer " + token;
+  return send(request);
+}
+
+// Passwords are hashed one at a time, and few may wait; the others would be told to come again.
+Answer House::send(api::FakeRequest& request) {
+  const auto match = router_.match(request.method(), request.path());
+  if (match.handler == nullptr) return {404, "no route"};
+  for (const auto& [name, value] : match.params) request.params[name] = value;
+  const bool hashes = request.path().starts_with("/api/v1/auths/sign") || request.path().ends_with("/password");
+  if (hashes) hashing_.acquire();
+  auto answer = run((*match.handler)(request));
+  if (hashes) hashing_.release();
+  const http::Response response = answer ? std::move(*answer) : api::render_error(&request, answer.error());
+  const auto* text = std::get_if<std::string>(&response.body);
+  boost::system::error_code none;
+  return {response.status, boost::json::parse(text ? *text : "", none)};
+}
+
+std::unique_ptr<identity::Identity> House::another_identity() {
+  return std::make_unique<identity::Identity>(database, clock, identity_options());
 }
 
 Person House::sign_up(const std::string& email) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 #include <memory>
+#include <semaphore>
 #include <string>
 #include <thread>
 
@@ -12,11 +13,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "../unit/api/fake_request.h"
 #include "api/routes.h"
 #include "credits/ledger.h"
 #include "faulty_database.h"
 #include "identity/console.h"
 #include "net/http_client.h"
+#include "../simulation/clock.h"
 #include "support/memory_store.h"
 #include "tasks/service.h"
 #include "tasks/task_store.h"
@@ -27,16 +30,6 @@ namespace fluxgate::closures {
 inline constexpr const char* kPassword = "correct horse";
 inline constexpr const char* kModel = "fal-ai/flux-1/schnell";
 inline constexpr Credits kOpening = Credits::whole(1'000);
-
-// Moves only when it is told to; from any thread.
-class HouseClock final : public Clock {
- public:
-  Millis now_ms() const override { return now_; }
-  void advance(Millis by) { now_ += by; }
-
- private:
-  std::atomic<Millis> now_ = 1'790'000'000'123;
-};
 
 struct Answer {
   int status = 0;
@@ -55,6 +48,8 @@ class House {
   // As the server would: routed, errors rendered. A closure that failed is a 503. From any thread.
   Answer send(std::string method, std::string path, const std::string& token = {}, boost::json::value body = nullptr,
               const std::string& idempotency_key = {});
+  // A form with one file.
+  Answer upload(std::string path, const std::string& token, std::string_view part, std::string_view filename, std::string_view bytes);
   // The first one is an administrator.
   Person sign_up(const std::string& email);
   template <class T>
@@ -81,14 +76,19 @@ class House {
   // A file for a task that succeeds.
   void deliver(db::Tx& tx, const tasks::Task& task, int position = 0);
   identity::Console console();
+  // Of another node.
+  std::unique_ptr<identity::Identity> another_identity();
+  std::string files_folder() const { return (folder_ / "files").string(); }
 
  private:
+  Answer send(api::FakeRequest& request);
   std::filesystem::path folder_;
   boost::asio::io_context io_;
-  crypto::Sealer sealer_;
+  std::counting_semaphore<> hashing_{8};  // as many as the line for hashing takes
 
  public:
-  HouseClock clock;
+  const crypto::Sealer sealer;
+  simulation::SimClock clock;
   FaultyDatabase database;
   notify::Hub hub;
   tasks::AccountStore accounts;
@@ -111,11 +111,16 @@ class House {
   http::Router router_;
 };
 
+// Every test of the suite, on SQLite and on PostgreSQL.
+#define FLUX_ON_BOTH_ENGINES(suite)                                                                        \
+  INSTANTIATE_TEST_SUITE_P(Engines, suite, testing::Values(db::Dialect::sqlite, db::Dialect::postgresql), \
+                           [](const auto& engine) { return engine.param == db::Dialect::sqlite ? "sqlite" : "postgresql"; })
+
 // A file that is kept as it comes: a second of sound.
 std::string a_sound();
 
-// A new database of its own for a test program.
-std::unique_ptr<db::Database> new_database(db::Dialect engine, const std::filesystem::path& folder);
+// The URL of a new database with all tables.
+std::string new_database(db::Dialect engine, const std::filesystem::path& folder);
 
 // Runs f(0) … f(count - 1), all at once; what each of them returned.
 template <class F>
@@ -125,6 +130,7 @@ auto side_by_side(int count, F f) {
   std::vector<std::thread> threads;
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
   std::atomic<int> ready = 0;
+  const Together at_once(count);
   for (int i = 0; i < count; ++i)
     threads.emplace_back([&, i] {
       ++ready;
@@ -140,6 +146,4 @@ auto side_by_side(int count, F f) {
     if (error) std::rethrow_exception(error);
   return answers;
 }
-inline constexpr int kSideBySide = 64;
-
 }  // namespace fluxgate::closures

@@ -124,8 +124,7 @@ TEST_P(FilesSideBySide, AnObjectIsMovedByOneNodeWhileFilesComeAndGo) {
       << "every file is in one place";
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, FilesSideBySide, testing::Values(db::Dialect::sqlite, db::Dialect::postgresql),
-                         [](const auto& engine) { return engine.param == db::Dialect::sqlite ? "sqlite" : "postgresql"; });
+FLUX_ON_BOTH_ENGINES(FilesSideBySide);
 
 }  // namespace
 }  // namespace fluxgate::closures

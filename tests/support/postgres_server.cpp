@@ -193,10 +193,18 @@ std::string PostgresServer::url(const std::string& database) const {
   return fmt::format("postgresql:///{}?host={}&user=postgres", database, folder_.string());
 }
 
-std::string PostgresServer::new_database() {
+std::string PostgresServer::new_database() { return new_database("template1"); }
+
+std::string PostgresServer::copy_of(const std::string& other) {
+  for (int n = 1; n <= databases_; ++n)
+    if (url(fmt::format("test{}", n)) == other) return new_database(fmt::format("test{}", n));
+  throw std::runtime_error("no database of this server: " + other);
+}
+
+std::string PostgresServer::new_database(const std::string& model) {
   const std::string name = fmt::format("test{}", ++databases_);
   PGconn* connection = PQconnectdb(url("postgres").c_str());
-  PGresult* made = PQexec(connection, fmt::format("CREATE DATABASE {}", name).c_str());
+  PGresult* made = PQexec(connection, fmt::format("CREATE DATABASE {} TEMPLATE {}", name, model).c_str());
   const bool ok = PQresultStatus(made) == PGRES_COMMAND_OK;
   const std::string why = PQerrorMessage(connection);
   PQclear(made);

@@ -27,6 +27,8 @@ class PostgresServer {
 
   // A new, empty database; its URL.
   std::string new_database();
+  // One with all that is in another, to which nobody is connected.
+  std::string copy_of(const std::string& url);
   std::string url(const std::string& database) const;
   // Through a PgBouncer in front of it, started for this mode on first use: "session", "transaction", "statement".
   std::string pooled_url(const std::string& database, const std::string& mode);
@@ -42,6 +44,7 @@ class PostgresServer {
   void thaw() { send_all(SIGCONT); }
 
  private:
+  std::string new_database(const std::string& model);
   void make_folder();
   void send_all(int signal);
   // Starts a program as PostgreSQL's user. It is sent SIGQUIT when the thread that started it ends, so that is one

@@ -41,7 +41,9 @@ class FakeRequest final : public http::Request {
       co_return fail(Errc::payload_too_large, "body_too_large", {"Too large.", "过大。"});
     co_return body_;
   }
-  awaitable<Result<std::string_view>> read_some(std::uint64_t) override { co_return std::string_view{}; }
+  awaitable<Result<std::string_view>> read_some(std::uint64_t) override {  // all, then the end
+    co_return std::exchange(unread_, false) ? std::string_view(body_) : std::string_view();
+  }
 
   std::map<std::string, std::string> headers, queries, params, cookies;
   std::optional<std::uint64_t> announced;
@@ -57,6 +59,7 @@ class FakeRequest final : public http::Request {
   }
 
   std::string method_, path_, body_;
+  bool unread_ = true;
 };
 
 }  // namespace fluxgate::api
