@@ -333,10 +333,11 @@ void PostgresDatabase::run_read(const std::function<void(Tx&)>& closure) {
     return;
   }
   std::promise<void> done;
-  enqueue_read(std::make_shared<detail::ClosureJob<std::function<void(Tx&)>, void>>(closure, [&done](std::exception_ptr error) {
+  const auto finished = [&done](std::exception_ptr error) {
     if (error) done.set_exception(error);
     else done.set_value();
-  }));
+  };
+  enqueue_read(std::make_shared<detail::ClosureJob<std::function<void(Tx&)>, void>>(closure, finished, std::source_location{}));
   done.get_future().get();
 }
 

@@ -176,7 +176,7 @@ SqliteConnection& SqliteDatabase::reader() {
 
 void SqliteDatabase::run_read(const std::function<void(Tx&)>& closure) {
   if (in_memory_) {
-    write_now([&closure](Tx& tx) { closure(tx); });
+    write_now([&closure](Tx& tx) { closure(tx); }, {});  // who gave it tells of it
     return;
   }
   SqliteConnection& connection = reader();
