@@ -1,4 +1,5 @@
-// What is random in the product (ids, tokens, jitter) comes from the seed too, so that a story replays exactly.
+// What is random in the product (ids, tokens, jitter) comes from the seed too, and real time stands still for it
+// (std::chrono::steady_clock), so that a story replays exactly on a slow machine as well.
 #pragma once
 
 #include <cstdint>
