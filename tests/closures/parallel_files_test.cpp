@@ -1,7 +1,5 @@
 // The write closures of stored files, sixty-four at once, on both engines: what is kept is counted once, and lies in
 // one place.
-#include <algorithm>
-
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -12,26 +10,13 @@
 #include "files/rules.h"
 #include "files/stock.h"
 #include "files/store_table.h"
-#include "house.h"
+#include "side_by_side.h"
 #include "tasks/task_store.h"
 
 namespace fluxgate::closures {
 namespace {
 
-class FilesSideBySide : public testing::TestWithParam<db::Dialect> {
- protected:
-  void TearDown() override { EXPECT_EQ(house.audit(), ""); }
-
-  // How many of sixty-four said yes.
-  template <class F>
-  std::int64_t yes(F f) {
-    const auto answers = side_by_side(kSideBySide, [&](int i) { return static_cast<int>(f(i)); });
-    return std::ranges::count(answers, 1);
-  }
-  Millis now() const { return house.clock.now_ms(); }
-
-  House house{GetParam()};
-};
+using FilesSideBySide = SideBySide;
 
 TEST_P(FilesSideBySide, TheSameBytesAreOneObjectHoweverManyKeepThem) {
   const Person ann = house.sign_up("ann@example.org"), bob = house.sign_up("bob@example.org");
