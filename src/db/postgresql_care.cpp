@@ -73,6 +73,13 @@ void take_sequences(Tx& tx, const std::string& aside, const std::string& schema,
   }
 }
 
+// What autovacuum would do within the minute: until then every statement is planned as if the tables were empty.
+void analyze(Tx& tx) {
+  const std::string schema = current_schema(tx);
+  for (const std::string& name : tables_in(tx, schema))
+    if (is_ours(name)) tx.exec("ANALYZE " + qualified(schema, name));
+}
+
 class PostgresCare final : public Care {
  public:
   explicit PostgresCare(std::string url) : url_(std::move(url)), described_(parse_postgres_url(url_, false).described) {}
@@ -85,13 +92,9 @@ class PostgresCare final : public Care {
   }
   void examine() override {}  // the server answers for its pages
   void change(const std::function<void(Tx&)>& closure) override {
-    database().write_now([&closure](Tx& tx) {
-      tx.exec("SET LOCAL statement_timeout = 0");
-      // Tables grow from nothing here and nobody counts their rows meanwhile: a statement that is planned early would go
-      // on reading them whole, once for each row that comes.
-      tx.exec("SET LOCAL enable_seqscan = off");
-      tx.exec("SET LOCAL jit = off");  // which plans with what is off seem to be worth
+    transaction([&closure](Tx& tx) {
       closure(tx);
+      analyze(tx);
     });
   }
   void scrub() override {}  // what was overwritten goes with the next VACUUM of the server
@@ -99,6 +102,16 @@ class PostgresCare final : public Care {
   std::string restore(const std::string& backup, Millis now) override;
 
  private:
+  void transaction(const std::function<void(Tx&)>& closure) {
+    database().write_now([&closure](Tx& tx) {
+      tx.exec("SET LOCAL statement_timeout = 0");
+      // Tables grow from nothing here and nobody counts their rows meanwhile: a statement that is planned early would go
+      // on reading them whole, once for each row that comes.
+      tx.exec("SET LOCAL enable_seqscan = off");
+      tx.exec("SET LOCAL jit = off");  // which plans with what is off seem to be worth
+      closure(tx);
+    }, {});  // nameless: nobody needs to be warned that this takes long
+  }
   Database& database() {
     if (!database_) database_ = open_postgresql(url_, {.connections = 2});
     return *database_;
@@ -111,7 +124,7 @@ class PostgresCare final : public Care {
 Backup PostgresCare::backup(const std::string&, Millis now, const std::vector<std::string>& wanted) {
   Backup made{fmt::format("{}{}", kBackupPrefix, stamp(now)), 0};
   std::ranges::replace(made.place, '-', '_');
-  change([&](Tx& tx) {
+  transaction([&](Tx& tx) {
     const std::string schema = current_schema(tx);
     const bool whole = wanted.empty() || kind_of(tx, "fg_migration") == Kind::none;
     std::vector<std::string> names = tables_in(tx, schema);

@@ -55,11 +55,13 @@ struct Check {
 };
 
 constexpr Check kChecks[] = {
-    {"SELECT key, refs, n FROM (SELECT o.key, o.refs, (SELECT COUNT(*) FROM generated_files g WHERE g.local_path = o.key AND "
-     "g.status = 'uploaded') AS n FROM fg_file_object o WHERE o.place = 'local') AS counted WHERE refs <> n",
+    {"SELECT o.key, o.refs, COALESCE(g.n, 0) FROM fg_file_object o LEFT JOIN (SELECT local_path, COUNT(*) AS n FROM generated_files "
+     "WHERE status = 'uploaded' AND local_path IS NOT NULL GROUP BY local_path) AS g ON g.local_path = o.key "
+     "WHERE o.place = 'local' AND o.refs <> COALESCE(g.n, 0)",
      "object on the disk is not referred to by as many files as it counts"},
-    {"SELECT key, refs, n FROM (SELECT o.key, o.refs, (SELECT COUNT(*) FROM generated_files g WHERE g.cloud_path = "
-     "o.cloud_path AND g.status = 'uploaded') AS n FROM fg_file_object o WHERE o.place <> 'local') AS counted WHERE refs <> n",
+    {"SELECT o.key, o.refs, COALESCE(g.n, 0) FROM fg_file_object o LEFT JOIN (SELECT cloud_path, COUNT(*) AS n FROM generated_files "
+     "WHERE status = 'uploaded' AND cloud_path IS NOT NULL GROUP BY cloud_path) AS g ON g.cloud_path = o.cloud_path "
+     "WHERE o.place <> 'local' AND o.refs <> COALESCE(g.n, 0)",
      "object in a store is not referred to by as many files as it counts"},
     {"SELECT o.key, 0, 0 FROM fg_file_object o WHERE o.place <> 'local' AND NOT EXISTS (SELECT 1 FROM cloud_storage_config c "
      "WHERE c.id = o.place)",

@@ -172,13 +172,24 @@ awaitable<void> Engine::take_over() {
   }
 }
 
+// A COMMIT that nobody could tell the outcome of may have given this node tasks that it does not know it has, and that no
+// other takes from it while it lives.
+awaitable<void> Engine::find_own() {
+  auto owned = co_await parts_.database.read([node = options_.node_id](db::Tx& tx) { return store::owned_by(tx, node); });
+  for (const Task& task : owned)
+    if (!flights_.contains(task.id)) adopt(task);
+}
+
 // ---- claims ----
 
 awaitable<void> Engine::claim_work() {
   std::optional<Millis> orphans_looked_for;  // steady
+  bool failed = false;
   while (!group_.stopping()) {
     try {
       if (lease_until_ != 0) {
+        if (failed) co_await find_own();
+        failed = false;
         co_await refresh_accounts();
         if (!orphans_looked_for || options_.steady() - *orphans_looked_for >= 5'000) {
           orphans_looked_for = options_.steady();
@@ -193,6 +204,7 @@ awaitable<void> Engine::claim_work() {
       }
     } catch (const std::exception& e) {
       log::error("waiting tasks could not be claimed: {}", e.what());
+      failed = true;
     }
     co_await work_waits_.wait_for(kIdle);
   }

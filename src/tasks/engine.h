@@ -133,6 +133,7 @@ class Engine {
   awaitable<void> keep_lease();
   awaitable<void> renew_lease();
   awaitable<void> take_over();
+  awaitable<void> find_own();
   awaitable<int> claim(std::string provider);
   awaitable<void> find_cancels();
   void adopt(const Task& task);

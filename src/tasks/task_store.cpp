@@ -187,6 +187,11 @@ std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int l
   return taken;
 }
 
+std::vector<Task> owned_by(db::Tx& tx, std::string_view node) {
+  static const std::string sql = select_tasks("WHERE owner = $1 ORDER BY id");
+  return tx.all(sql, {node}, read_task);
+}
+
 // ---- transitions ----
 
 bool move(db::Tx& tx, Task& task, const Move& move) {

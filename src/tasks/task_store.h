@@ -41,6 +41,7 @@ void end_lease(db::Tx& tx, std::string_view node);
 void end_other_leases(db::Tx& tx, std::string_view node);
 // Takes over live tasks whose owner has no lease any more.
 std::vector<Task> take_over(db::Tx& tx, std::string_view node, Millis now, int limit);
+std::vector<Task> owned_by(db::Tx& tx, std::string_view node);
 
 // What a move writes beside the state. Times come from `now`.
 struct Move {

@@ -134,7 +134,11 @@ void FaultyDatabase::step() {
 
 void FaultyDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
   note_run(dialect(), *job);
-  job->finish(in_turn_ ? run_in_turn(*job) : run(*job));
+  switch (failing_) {
+    case Failing::not_at_all: return job->finish(run(*job));
+    case Failing::in_turn: return job->finish(run_in_turn(*job));
+    case Failing::untold: return job->finish(run_untold(*job));
+  }
 }
 
 std::exception_ptr FaultyDatabase::run_in_turn(db::Job& job) {
@@ -143,8 +147,17 @@ std::exception_ptr FaultyDatabase::run_in_turn(db::Job& job) {
   until_failure_ = next;
   auto error = run(job);
   until_failure_ = 0;
-  if (failed_) ++next, ++failed_in_turn_;
+  if (failed_) ++next, ++failed_so_;
   return error;
+}
+
+std::exception_ptr FaultyDatabase::run_untold(db::Job& job) {
+  auto error = run(job);
+  if (error) return error;
+  const int number = ++commits_[job.place()];
+  if (number % 2 == 0 || number > 7) return error;
+  ++failed_so_;
+  return std::make_exception_ptr(db::Failure("nobody can say what became of this COMMIT, on purpose"));
 }
 
 std::exception_ptr FaultyDatabase::run(db::Job& job) {

@@ -19,6 +19,16 @@ Contents contents_of(db::Database& database);
 // The first differences, for people; "" when there is none.
 std::string difference(const Contents& before, const Contents& after);
 
+// How the closures of each line of the product that gives any fail.
+enum class Failing {
+  not_at_all,
+  // The first at its first statement, the next at the second and so on, until one gets through; longer ones go on from there.
+  in_turn,
+  // The first, third, fifth and seventh are committed, and whoever gave them is told that they failed: as when the database
+  // went away before it could answer, and nobody can say what became of the COMMIT.
+  untold,
+};
+
 class FaultyDatabase final : public db::Database {
  public:
   // Of a database that has its tables.
@@ -31,12 +41,11 @@ class FaultyDatabase final : public db::Database {
   bool has_failed() const { return failed_; }
   const std::string& left() const { return left_; }
 
-  // From now on each line of the product that gives closures has its first one fail at its first statement, its next at
-  // the second and so on, until one gets through; longer ones go on from there. For a thread that works on its own,
-  // as the engine does, and tries again what failed. left() gathers.
-  void fail_each_in_turn(bool on = true) { in_turn_ = on; }
+  // From now on closures fail so. For a thread that works on its own, as the engine does, and tries again what failed.
+  // left() gathers.
+  void let_fail(Failing how) { failing_ = how; }
   // How many failed so, until now.
-  int failed_in_turn() const { return failed_in_turn_; }
+  int failed_so() const { return failed_so_; }
 
   // From now on each statement fails with this probability, in per mille; for many threads.
   void fail_by_chance(int per_mille) { per_mille_ = per_mille; }
@@ -57,17 +66,20 @@ class FaultyDatabase final : public db::Database {
   void step();
   std::exception_ptr run(db::Job& job);
   std::exception_ptr run_in_turn(db::Job& job);
+  std::exception_ptr run_untold(db::Job& job);
   db::Database& onlooker();
 
   const std::string url_;
   const std::unique_ptr<db::Database> inner_;
   std::unique_ptr<db::Database> onlooker_;  // another session: it sees what was committed
   int until_failure_ = 0;
-  bool failed_ = false, in_turn_ = false;
+  bool failed_ = false;
+  Failing failing_ = Failing::not_at_all;
   Contents seen_;  // by others, when it failed
   std::string left_;
   std::map<std::string, int> turns_;  // by line, the statement that fails next
-  int failed_in_turn_ = 0;
+  std::map<std::string, int> commits_;  // by line
+  int failed_so_ = 0;
   std::atomic<int> per_mille_{0}, failures_{0};
 };
 

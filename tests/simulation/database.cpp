@@ -27,22 +27,26 @@ void SimDatabase::open() {
 
 namespace {
 
-// Says whose closure runs, to the trigger that watches over owners.
+// Says whose closure runs, to the trigger that watches over owners. What became of it may not be heard.
 class OfNode final : public db::Job {
  public:
-  OfNode(std::string node, std::shared_ptr<db::Job> job, std::string& at_work)
-      : node_(std::move(node)), job_(std::move(job)), at_work_(at_work) {}
+  OfNode(std::string node, std::shared_ptr<db::Job> job, std::string& at_work, const std::function<bool()>& fail_to_tell)
+      : node_(std::move(node)), job_(std::move(job)), at_work_(at_work), fail_to_tell_(fail_to_tell) {}
 
  private:
   bool do_run(db::Tx& tx) override {
     at_work_ = node_;
     return job_->run(tx);
   }
-  void do_finish(std::exception_ptr error) override { job_->finish(error); }
+  void do_finish(std::exception_ptr error) override {
+    if (!error && fail_to_tell_()) error = std::make_exception_ptr(db::Failure("nobody can say what became of this COMMIT"));
+    job_->finish(error);
+  }
 
   const std::string node_;
   const std::shared_ptr<db::Job> job_;
   std::string& at_work_;
+  const std::function<bool()>& fail_to_tell_;
 };
 
 }  // namespace
@@ -80,7 +84,7 @@ void SimDatabase::watch_owners() {
 
 void SimDatabase::enqueue_write(std::shared_ptr<db::Job> job) {
   if (dead_.contains(node_)) return job->finish(std::make_exception_ptr(db::Failure("the process is dead")));
-  if (!node_.empty()) return waiting_.emplace_back(node_, std::make_shared<OfNode>(node_, std::move(job), at_work_)), void();
+  if (!node_.empty()) return waiting_.emplace_back(node_, std::make_shared<OfNode>(node_, std::move(job), at_work_, fail_to_tell)), void();
   at_work_.clear();
   db::run_group(*connection_, [&job] { return std::exchange(job, nullptr); });
 }

@@ -43,6 +43,8 @@ class SimDatabase final : public db::Database {
   std::vector<std::string> words;
 
   std::function<bool()> fail_commit = [] { return false; };
+  // What was committed is told to have failed: nobody can say what became of it.
+  std::function<bool()> fail_to_tell = [] { return false; };
   std::int64_t commits = 0;
 
  protected:

@@ -86,6 +86,7 @@ constexpr Regression kRegressions[] = {
     {5, "accepted for nothing; a batch cut short"},
     {6, "a batch that never ends; a batch's key forgotten; cancelled while it was sent"},
     {7, "a cached result of another user"},
+    {20, "claimed by a COMMIT that nobody heard of"},
     {41, "a late answer ignored"},
     {88, "accounts that were not let rest"},
 };

@@ -26,6 +26,7 @@ struct Weather {
   int bad_download = 0;      // a result cannot be fetched, once …
   int gone_download = 0;     // … or ever
   int commit_failure = 0;
+  int untold = 0;            // a commit is done and told to have failed
   int cancel = 0;            // the user cancels, per step
   int crash = 0;             // per mille, per step
   int stall = 0;             // a call takes a minute

@@ -28,7 +28,8 @@ struct Broken {
 class Voyage {
  public:
   explicit Voyage(std::uint64_t seed)
-      : random_(seed * 0x9E3779B97F4A7C15ull + 1),
+      : seed_(seed),
+        random_(seed * 0x9E3779B97F4A7C15ull + 1),
         disk_(seed % 3 == 0 ? std::make_unique<CrashDisk>(seed) : nullptr),
         database_(disk_.get(), clock_),
         holder_(sim_catalogue()),
@@ -42,6 +43,7 @@ class Voyage {
     database_.watch_owners();
     draw_weather();
     database_.fail_commit = [this] { return running_ && chance(weather_.commit_failure); };
+    database_.fail_to_tell = [this] { return running_ && chance(weather_.untold); };
     upstream_.on_paid = [this](const std::string& node, const std::string& task) { judge_paid(node, task); };
     for (auto& node : nodes_) live(node);
   }
@@ -129,6 +131,8 @@ class Voyage {
                 .saboteur = up_to(10), .clock = up_to(3), .lock_account = up_to(3), .impatience = up_to(10),
                 .no_hook = up_to(30), .late_hook = up_to(30), .twice = up_to(40), .forged = up_to(30), .early_hook = up_to(20)};
     if (random_() % 4 == 0) weather_.commit_failure = up_to(10);
+    // And nobody dies or stands still then: what a node does not know of, others would find.
+    if (seed_ % 11 == 9) weather_.untold = 10, weather_.crash = weather_.freeze = weather_.balk = 0;
   }
   // Storms pass: whatever is left must come to its end.
   void calm() { weather_ = {}; }
@@ -343,6 +347,7 @@ class Voyage {
     });
   }
 
+  const std::uint64_t seed_;
   std::mt19937_64 random_;
   Weather weather_;
   SimClock clock_;

@@ -65,12 +65,14 @@ TEST(Failover, ThePrimaryMayDieAndNothingIsLost) {
   EXPECT_EQ(tally.lost_tasks, 0);
   EXPECT_EQ(tally.double_tasks, 0);
   EXPECT_EQ(tally.wrong_charges, 0);
-  EXPECT_EQ(tally.unfinished, 0);
+  EXPECT_EQ(tally.unfinished, 0) << tally.open;
   EXPECT_EQ(tally.broken_pictures, 0);
   EXPECT_EQ(tally.lost_credits, 0);
   const auto verified = run_program({"db", "verify", "--data-dir", folder.path().string(), "--database-url", url, "--log-level", "error"});
   EXPECT_EQ(verified.exit_code, 0) << verified.output;
   for (auto& node : nodes) EXPECT_EQ(node->stop(), 0) << node->log();
+  if (testing::Test::HasFailure())
+    for (auto& node : nodes) fmt::print("{}\n", node->log());
   std::ranges::sort(pauses);
   fmt::print("  {} times, pause p50 {:.1f} s, max {:.1f} s; {} tasks ({} succeeded, {} failed, {} cancelled), {} requests repeated; "
              "lost {}, twice {}, charged wrongly {}, db verify {}\n",

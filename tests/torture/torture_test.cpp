@@ -53,7 +53,7 @@ class Torture : public testing::Test {
     EXPECT_EQ(tally.lost_tasks, 0) << "an answered task is gone";
     EXPECT_EQ(tally.double_tasks, 0) << "one key made two tasks";
     EXPECT_EQ(tally.wrong_charges, 0) << "a success not charged its price, or anything else charged";
-    EXPECT_EQ(tally.unfinished, 0) << "a task did not end";
+    EXPECT_EQ(tally.unfinished, 0) << "did not end: " << tally.open;
     EXPECT_EQ(tally.broken_pictures, 0) << "a delivered link does not give its bytes";
     EXPECT_EQ(tally.lost_credits, 0) << "balances and charges do not add up";
     fmt::print("  {} keys, {} answered, {} repeated, {} tasks ({} succeeded, {} failed, {} cancelled), {} pictures; lost 0, twice 0\n",
