@@ -1,6 +1,6 @@
 #include "api/support.h"
 #include "base/log.h"
-#include "db/database.h"
+#include "db/outcome_unknown.h"
 
 namespace fluxgate::api {
 namespace {
@@ -82,6 +82,12 @@ awaitable<Result<http::Response>> or_unavailable(awaitable<Result<http::Response
   try {
     auto answer = co_await std::move(handler);
     co_return answer;
+  } catch (const db::OutcomeUnknown&) {
+    co_return fail(Error(Errc::unavailable, "outcome_unknown",
+                         {"The database was lost while it saved this, which may have been done or not. With an Idempotency-Key the "
+                          "request can be repeated; else look before you repeat it.",
+                          "保存本次请求时数据库中断，无法确定是否已生效。带有 Idempotency-Key 的请求可直接重试，否则请先查看结果再重试。"})
+                       .retry_after(kRetryAfter));
   } catch (const db::Failure&) {  // logged, with the closure's place
     co_return fail(Error(Errc::unavailable, "database_unavailable",
                          {"The server cannot read or write its database now. Nothing was done; try again.",

@@ -119,7 +119,7 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 http::Response render_error(const http::Request* request, const Error& error);
 
 // The handler's answer, or 503 `database_unavailable` when the database could not be reached or written: nothing
-// was done then, and the same request may be sent again.
+// was done then, and the same request may be sent again. Or 503 `outcome_unknown`, when it may have been done.
 awaitable<Result<http::Response>> or_unavailable(awaitable<Result<http::Response>> handler);
 
 // JSON that no cache may keep: sessions, accounts, keys.

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "db/bulletin.h"
+#include "db/outcome_unknown.h"
 #include "db/postgresql_connection.h"
 
 namespace fluxgate::db {
@@ -324,7 +325,7 @@ bool PostgresDatabase::was_committed(Session& session, const Work& work, const s
     pause(pace.next());
   } while (Clock::now() < until && !stopping());
   session.reset();
-  throw Failure("the connection was lost during a COMMIT and nobody can say what became of it; look before repeating");
+  throw OutcomeUnknown();
 }
 
 void PostgresDatabase::run_read(const std::function<void(Tx&)>& closure) {

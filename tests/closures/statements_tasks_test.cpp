@@ -41,6 +41,24 @@ TEST_P(TaskStatements, OfTasksAndBatches) {
   closure_fails("a lease that ends", [&](db::Tx& tx) { tasks::store::end_lease(tx, "n2"); });
 }
 
+// It is not said then that nothing was done; a key brings the truth.
+TEST_P(TaskStatements, WhenNobodyKnowsWhetherTheyWereCommitted) {
+  const Person ann = house.sign_up("ann@example.org");
+  const auto send = [&] { return house.send("POST", "/api/v1/flux/text-to-image", ann.token, picture("a"), "key"); };
+  house.database.let_fail(Failing::untold);
+  last = send();
+  house.database.let_fail(Failing::not_at_all);
+  EXPECT_EQ(last.status, 503);
+  EXPECT_EQ(last.body.at("code"), "outcome_unknown");
+  const std::int64_t held = house.number("SELECT held FROM fg_credit_account WHERE user_id = $1", {ann.id});
+  EXPECT_GT(held, 0);
+  last = send();
+  EXPECT_EQ(last.status, 200);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task WHERE id = $1", {made_id()}), 1);
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task"), 1);
+  EXPECT_EQ(house.number("SELECT held FROM fg_credit_account WHERE user_id = $1", {ann.id}), held) << "held once";
+}
+
 TEST_P(TaskStatements, OfEveryTransition) {
   using tasks::TaskState;
   const Person ann = house.sign_up("ann@example.org");

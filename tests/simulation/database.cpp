@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "db/outcome_unknown.h"
 #include "db/write_group.h"
 
 namespace fluxgate::simulation {
@@ -39,7 +40,7 @@ class OfNode final : public db::Job {
     return job_->run(tx);
   }
   void do_finish(std::exception_ptr error) override {
-    if (!error && fail_to_tell_()) error = std::make_exception_ptr(db::Failure("nobody can say what became of this COMMIT"));
+    if (!error && fail_to_tell_()) error = std::make_exception_ptr(db::OutcomeUnknown());
     job_->finish(error);
   }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "db/database.h"
+#include "db/outcome_unknown.h"
 #include "db/post.h"
 #include "support/postgres_proxy.h"
 #include "support/postgres_server.h"
@@ -124,7 +125,7 @@ TEST_F(Postgres, DoesNotBelieveAServerThatCrashedThatItWasThisTransactionThatWas
     server.start();
   };
   proxy.cut_at_commit = Proxy::Cut::after;
-  EXPECT_THROW(through->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('undecided', 1)"); }), Failure);
+  EXPECT_THROW(through->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('undecided', 1)"); }), OutcomeUnknown);
 
   int runs = 0;
   proxy.cut_at_commit = Proxy::Cut::before;
