@@ -24,7 +24,7 @@ std::string_view column(By by) {
   return "''";
 }
 
-// $1 from, $2 to, $3 offset, $4 limit, $5 the user or the last hour rolled up.
+// $1 from, $2 to, $3 offset, $4 limit, $5 the user, or from when on the hours of $1 to $2 are not rolled up.
 std::string sql_for(const Question& question) {
   const std::string at = question.step == Step::whole
                              ? "CAST($1 AS BIGINT) + 0 * CAST($3 AS BIGINT)"
@@ -33,9 +33,9 @@ std::string sql_for(const Question& question) {
   constexpr std::string_view kByUser = "fg_usage_hourly WHERE hour >= $1 AND hour < $2 AND $5 = ''";
   constexpr std::string_view kOfAll =
       "(SELECT hour, provider, model, succeeded, failed, cancelled, images, charged FROM fg_usage_total "
-      "WHERE hour >= $1 AND hour < $2 AND hour < $5 UNION ALL "
+      "WHERE hour >= $1 AND hour < $5 UNION ALL "
       "SELECT hour, provider, model, succeeded, failed, cancelled, images, charged FROM fg_usage_hourly "
-      "WHERE hour >= $1 AND hour < $2 AND hour >= $5) AS used";
+      "WHERE hour >= $5 AND hour < $2) AS used";
   return fmt::format(
       "SELECT {} AS at, {} AS name, SUM(succeeded), SUM(failed), SUM(cancelled), SUM(images), SUM(charged) FROM {} "
       "GROUP BY 1, 2 ORDER BY 1, 7 DESC, 2 LIMIT $4",
@@ -98,7 +98,9 @@ std::vector<Usage> usage(db::Tx& tx, const Question& question, int limit) {
   const std::string sql = sql_for(question);
   if (!question.user_id.empty() || question.by == By::user)
     return tx.all(sql, {question.from, question.to, question.utc_offset, limit, question.user_id}, read);
-  return tx.all(sql, {question.from, question.to, question.utc_offset, limit, rolled_up(tx)}, read);
+  // One bound below each: with two SQLite looks for the first, and would read all hours there are by every member.
+  const Millis split = std::clamp(rolled_up(tx), question.from, std::max(question.from, question.to));
+  return tx.all(sql, {question.from, question.to, question.utc_offset, limit, split}, read);
 }
 
 }  // namespace fluxgate::stats
