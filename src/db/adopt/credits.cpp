@@ -12,6 +12,7 @@
 #include "db/adopt/source.h"
 #include "db/adopt/work.h"
 #include "db/introspect.h"
+#include "db/post.h"
 
 namespace fluxgate::db::adopt {
 namespace {
@@ -71,7 +72,7 @@ struct NewEntry {
 };
 
 void insert_entry(Tx& tx, const NewEntry& entry) {
-  tx.exec(
+  post(tx,
       "INSERT INTO fg_credit_entry (id, user_id, kind, amount, balance_after, held_after, reason, created_at) "
       "VALUES ($1, $2, $3, $4, $5, 0, $6, $7)",
       {new_id(entry.at), entry.user_id, entry.kind, entry.amount, entry.balance_after,

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
+#include "db/post.h"
 
 namespace fluxgate::db::adopt {
 namespace {
@@ -111,7 +112,7 @@ std::string insert_kept_file(Tx& tx, const NewFile& file, const KeptFile& kept) 
   const std::string when = datetime_text(file.created_at);
   const std::string metadata =
       json::serialize(json::object{{"sha256", kept.sha256}, {"content_type", kept.mime}, {"file_size", kept.size}, {"original_filename", file.name}});
-  tx.exec(
+  post(tx,
       "INSERT INTO generated_files (id, user_id, filename, file_type, mime_type, file_size, storage_provider, local_path, "
       "source_type, source_task_id, file_metadata, status, created_at, updated_at) "
       "VALUES ($1, $2, $3, $4, $5, $6, 'local', $7, $8, $9, $10, 'uploaded', $11, $11)",
@@ -133,14 +134,14 @@ void insert_results(Work& work, const NewTask& task, std::vector<OldResult>& res
       const std::string key = work.bucket.usable ? work.bucket.key_in(result.link) : "";
       const std::string_view type = std::string_view(result.mime).substr(0, result.mime.find('/'));
       const std::string when = datetime_text(task.created_at);
-      work.tx.exec(
+      post(work.tx,
           "INSERT INTO generated_files (id, user_id, filename, file_type, mime_type, storage_provider, cloud_url, cloud_path, "
           "source_type, source_task_id, status, created_at, updated_at) "
           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'uploaded', $11, $11)",
           {result.file_id, task.user_id, result.name, type, result.mime, key.empty() ? "link" : "tencent-cos", result.link,
            key.empty() ? Param(nullptr) : Param(key), task.provider, task.id, when});
     }
-    work.tx.exec(
+    post(work.tx,
         "INSERT INTO fg_task_file (task_id, position, file_id, seed, flagged, sha256, mime, size, width, height) "
         "VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9)",
         {task.id, position++, result.file_id, task.seed.empty() ? Param(nullptr) : Param(task.seed), result.kept.sha256, result.mime,

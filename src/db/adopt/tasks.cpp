@@ -5,6 +5,7 @@
 #include "base/money.h"
 #include "db/adopt/lost.h"
 #include "db/adopt/task_row.h"
+#include "db/post.h"
 
 namespace fluxgate::db::adopt {
 namespace {
@@ -67,7 +68,7 @@ class TaskImport {
     const auto or_null = [](bool is, std::string_view text) { return is ? Param(text) : Param(nullptr); };
     const auto parent = old.params.contains("legacy") ? old.params["legacy"].as_object() : json::object{};
     const auto* parent_id = parent.if_contains("parent_task_id");
-    work_.tx.exec(
+    post(work_.tx,
         "INSERT INTO fg_task (id, user_id, provider, endpoint, model, status, owner, parent_id, legacy_id, prompt, params, inputs, "
         "images, quote, quote_rev, charged, result, seed, error_code, error_message, created_at, updated_at, started_at, completed_at, "
         "account_id, resubmits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16, $17, $18, $19, $20, $21, $22, "
@@ -98,7 +99,7 @@ class TaskImport {
   // Sent at: now, as the engine counts the task's deadline from there.
   void insert_attempt(const OldTask& old) const {
     const std::string reference = json::serialize(fal_reference(old.model, old.upstream_id));
-    work_.tx.exec(
+    post(work_.tx,
         "INSERT INTO fg_task_attempt (id, task_id, number, account_id, reference, sent_at, accepted_at, outcome) "
         "VALUES ($1, $2, 1, 'flux-default', $3, $4, $4, 'accepted')",
         {new_id(work_.options.now), old.task.id, reference, work_.options.now});
