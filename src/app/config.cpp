@@ -19,8 +19,6 @@ std::string is_url_or_empty(const std::string& text) {
 
 }  // namespace
 
-Credits Config::opening_credit() const { return Credits::parse(default_credit).value_or(Credits{}); }
-
 void add_common_options(CLI::App& app, Config& config) {
   app.add_option("--data-dir", config.data_dir, "Folder of database, files and keys")->envname("DATA_DIR")->capture_default_str();
   app.add_option("--database-url", config.database_url,
@@ -44,13 +42,14 @@ void add_serve_options(CLI::App& app, Config& config) {
       ->envname("WEBUI_URL")->check(is_url_or_empty);
   app.add_option("--secret-key", config.secret_key, "Signs sign-in tokens (default: made once, kept in DATA_DIR)")
       ->envname("WEBUI_SECRET_KEY");
-  app.add_option("--enable-signup", config.enable_signup, "Whether anybody may make an account")->envname("ENABLE_SIGNUP");
-  app.add_option("--default-user-role", config.default_user_role, "Role of a new account after the first")
-      ->envname("DEFAULT_USER_ROLE")->check(CLI::IsMember({"pending", "user", "admin"}))->capture_default_str();
-  app.add_option("--jwt-expires-in", config.jwt_expires_in, "Life of a sign-in, e.g. 12h or 4w; -1 never ends")
-      ->envname("JWT_EXPIRES_IN")->capture_default_str();
-  app.add_option("--default-credit", config.default_credit, "Credits a new account opens with")
-      ->envname("CREDIT_DEFAULT_CREDIT")->check(is_credits)->capture_default_str();
+  app.add_option("--enable-signup", config.enable_signup, "Whether anybody may make an account (default: as stored, else true)")
+      ->envname("ENABLE_SIGNUP");
+  app.add_option("--default-user-role", config.default_user_role, "Role of a new account after the first (default: as stored, else pending)")
+      ->envname("DEFAULT_USER_ROLE")->check(CLI::IsMember({"pending", "user", "admin"}));
+  app.add_option("--jwt-expires-in", config.jwt_expires_in, "Life of a sign-in, e.g. 12h or 4w; -1 never ends (default: as stored, else 4w)")
+      ->envname("JWT_EXPIRES_IN");
+  app.add_option("--default-credit", config.default_credit, "Credits a new account opens with (default: as stored, else 0)")
+      ->envname("CREDIT_DEFAULT_CREDIT")->check(is_credits);
   app.add_flag("--sandbox", config.sandbox, "Use the built-in emulator for every provider; nothing real is contacted")
       ->envname("FLUXGATE_SANDBOX");
   app.add_option("--sandbox-latency", config.sandbox_latency, "Scale of the emulator's waiting times; 0 = none")

@@ -26,10 +26,10 @@ struct Config {
   // people
   std::string secret_key;                // WEBUI_SECRET_KEY
   std::string master_key;                // FLUXGATE_MASTER_KEY
+  // Unset: as the database's settings say (identity/admin_settings.h), else true, pending, 4w, 0.
   std::optional<bool> enable_signup;
-  std::string default_user_role = "pending";
-  std::string jwt_expires_in = "4w";
-  std::string default_credit = "0";      // CREDIT_DEFAULT_CREDIT
+  std::optional<std::string> default_user_role, jwt_expires_in;
+  std::optional<std::string> default_credit;  // CREDIT_DEFAULT_CREDIT, see opening_credit.h
   // upstream
   bool sandbox = false;
   double sandbox_latency = 1.0;
@@ -57,8 +57,6 @@ struct Config {
   std::string log_format = "text";
   // database care
   bool repair = false;
-
-  Credits opening_credit() const;        // checked at parse time
 };
 
 // Adds the options every command knows (data folder, database, log) and those of `serve`.

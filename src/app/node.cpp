@@ -10,6 +10,7 @@
 #include "api/routes.h"
 #include "app/engine_thread.h"
 #include "app/live_catalogue.h"
+#include "app/opening_credit.h"
 #include "app/upkeep.h"
 #include "app/workspace.h"
 #include "base/ids.h"
@@ -138,8 +139,8 @@ Result<void> NodeImpl::build() {
   people.given.jwt_expires_in = config_.jwt_expires_in;
   if (!config_.public_url.empty()) people.given.webui_url = config_.public_url;
   people.scheme = identity::hash_scheme_of(*workspace_.database);
-  people.on_new_user = [opening = config_.opening_credit()](db::Tx& tx, const std::string& user_id, Millis now) {
-    credits::open_account(tx, user_id, opening, credits::make_stamp(now));
+  people.on_new_user = [given = config_.default_credit](db::Tx& tx, const std::string& user_id, Millis now) {
+    credits::open_account(tx, user_id, opening_credit(tx, given), credits::make_stamp(now));
   };
   identity_ = std::make_unique<identity::Identity>(*workspace_.database, clock_, std::move(people));
   build_engine();

@@ -7,6 +7,7 @@
 
 #include "app/commands/commands.h"
 #include "app/commands/people.h"
+#include "app/opening_credit.h"
 #include "app/workspace.h"
 #include "credits/ledger.h"
 #include "identity/input.h"
@@ -88,8 +89,8 @@ Result<void> token(identity::Console& console, const Config& config, const UserW
 identity::Console open_console(const Config& config, db::Database& database) {
   identity::Console::Options options;
   options.scheme = identity::hash_scheme_of(database);
-  options.on_new_user = [opening = config.opening_credit()](db::Tx& tx, const std::string& user_id, Millis now) {
-    credits::open_account(tx, user_id, opening, credits::make_stamp(now));
+  options.on_new_user = [given = config.default_credit](db::Tx& tx, const std::string& user_id, Millis now) {
+    credits::open_account(tx, user_id, opening_credit(tx, given), credits::make_stamp(now));
   };
   return identity::Console(database, system_clock(), std::move(options));
 }
