@@ -93,7 +93,9 @@ void index_differences(const Table& table, const Found& found, std::vector<Diffe
     if (!found.indexes.contains(name))
       list.push_back({std::string(table.name),
                       {fmt::format("the index {} is missing", name), fmt::format("缺少索引 {}", name)},
-                      {std::string(statement)}});
+                      {std::string(statement)},
+                      false,
+                      table.owner == "openwebui"});
   }
 }
 
@@ -171,10 +173,13 @@ std::vector<Difference> view_differences(const Found& found, Dialect dialect) {
       list.push_back({view.name, {"the view is missing", "缺少该视图"}, create_statements(view, dialect)});
       continue;
     }
-    bool same = there->second == made_from(view, dialect);
-    if (const auto columns = found.view_columns.find(view.name); columns != found.view_columns.end())
-      same = same && std::ranges::equal(columns->second, view.columns, {}, &FoundColumn::name);
-    if (!same) list.push_back({view.name, {"the view is another than described", "该视图与定义不一致"}, create_statements(view, dialect)});
+    const auto columns = found.view_columns.find(view.name);
+    const bool has_columns = columns == found.view_columns.end() || std::ranges::equal(columns->second, view.columns, {}, &FoundColumn::name);
+    if (has_columns && there->second == made_from(view, dialect)) continue;
+    auto statements = create_statements(view, dialect);
+    // Ours of an earlier version is replaced in its place; one that somebody else made may have columns of other types.
+    if (!has_columns || there->second.empty()) statements.insert(statements.begin(), fmt::format("DROP VIEW IF EXISTS {}", quoted_name(view.name)));
+    list.push_back({view.name, {"the view is another than described", "该视图与定义不一致"}, std::move(statements)});
   }
   return list;
 }

@@ -20,6 +20,8 @@ struct Difference {
   Text text;                            // "the table is missing"
   std::vector<std::string> statements;  // that mend it; empty: nobody can but the operator
   bool absent = false;                  // the table as a whole
+  // An index of ours on a table of Open WebUI's. Its migrations rebuild such tables and may forget it.
+  bool forgotten = false;
 };
 
 // In the order in which they can be mended.

@@ -41,7 +41,7 @@ void migrate(Tx& tx) {
     throw Failure(fmt::format("a newer Fluxgate wrote this database (schema {}, this program knows {}): use that version or a later one",
                               version, kSchemaVersion));
   if (version == kSchemaVersion) return;
-  if (version != 0)  // SQLite lets no table be changed under a view that names it
+  if (version != 0 && tx.dialect() == Dialect::sqlite)  // which lets no table be changed under a view that names it
     for (const View& view : views(tx.dialect()))
       if (kind_of(tx, view.name) == Kind::view) tx.exec(fmt::format("DROP VIEW {}", quoted_name(view.name)));
   for (const Migration& migration : migrations())
@@ -65,6 +65,7 @@ const std::vector<Migration>& migrations() {
       {1, "the first tables", nullptr},
       {2, "folders, channels and the published views", nullptr},
       {3, "the oldest of a line by an index that is used for nothing else", [](Tx& tx) { tx.exec("DROP INDEX IF EXISTS fg_task_oldest"); }},
+      {4, "old tasks under their old ids in the published views", nullptr},
   };
   return list;
 }
@@ -102,16 +103,20 @@ std::vector<std::string> create_statements(const Table& table, Dialect dialect) 
 
 std::string schema_script(Dialect dialect) {
   const bool sqlite = dialect == Dialect::sqlite;
-  std::string script = fmt::format("-- The schema of Fluxgate, version {}, for {}. Safe to run again.\nBEGIN;\n", kSchemaVersion,
-                                   sqlite ? "SQLite" : "PostgreSQL");
+  std::string script = fmt::format("-- The schema of Fluxgate, version {}, for {}. Safe to run again.\n"
+                                   "-- For an empty database, or one of Fluxgate's: `fluxgate db repair` takes over those of others.\n"
+                                   "BEGIN;\n", kSchemaVersion, sqlite ? "SQLite" : "PostgreSQL");
   for (const Table& table : tables())
     for (const std::string& statement : create_statements(table, dialect)) script += statement + ";\n";
   for (const View& view : views(dialect))
     for (const std::string& statement : create_statements(view, dialect)) script += statement + ";\n";
   const std::string_view now = sqlite ? "CAST(strftime('%s', 'now') AS INTEGER) * 1000" : "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)";
+  // Not where an earlier version is: the steps from it are not SQL alone, serving takes them.
+  std::string versions;
   for (const Migration& migration : migrations())
-    script += fmt::format("INSERT INTO fg_migration (version, applied_at) VALUES ({}, {}) ON CONFLICT DO NOTHING;\n", migration.version, now);
-  return script + "COMMIT;\n";
+    versions += fmt::format("{}SELECT {} AS version", versions.empty() ? "" : " UNION ALL ", migration.version);
+  return script + fmt::format("INSERT INTO fg_migration (version, applied_at) SELECT version, {} FROM ({}) versions "
+                              "WHERE NOT EXISTS (SELECT 1 FROM fg_migration);\nCOMMIT;\n", now, versions);
 }
 
 void create_tables(Tx& tx, Millis now) {

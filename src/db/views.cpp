@@ -37,6 +37,8 @@ std::string status(const Words& words) {
       words.succeeded, words.failed, words.cancelled, words.running, words.running, words.waiting);
 }
 
+// A task keeps the id under which the old platform showed it; its files name it so, too.
+constexpr std::string_view kId = "COALESCE(t.legacy_id, t.id)";
 // Only the end is stored; what lies between is in memory.
 constexpr std::string_view kProgress = "CASE t.status WHEN 'succeeded' THEN '100%' ELSE '0%' END";
 constexpr std::string_view kFile = "(SELECT '/files/' || f.file_id || '/result' FROM fg_task_file f WHERE f.task_id = t.id AND f.position = 0)";
@@ -86,7 +88,7 @@ View flux_tasks(const ViewSql& sql) {
   const std::string worked = sql.number("t.result", "inference_seconds");
   return make(
       "flux_tasks",
-      {{"id", "t.id"},
+      {{"id", std::string(kId)},
        {"user_id", "t.user_id"},
        {"request_id", fmt::format("COALESCE({}, t.id)", upstream_id(sql))},
        {"model", "t.model"},
@@ -135,7 +137,7 @@ View flux_credits(const ViewSql& sql) {
 
 View mj_tasks(const ViewSql& sql) {
   return make("mj_tasks",
-              {{"id", "t.id"},
+              {{"id", std::string(kId)},
                {"user_id", "t.user_id"},
                {"action", "upper(t.endpoint)"},
                {"status", status({"SUBMITTED", "IN_PROGRESS", "SUCCESS", "FAILURE", "CANCEL"})},
@@ -152,7 +154,7 @@ View mj_tasks(const ViewSql& sql) {
                {"fail_reason", sql.text("t.error_message", "en")},
                {"properties", sql.as_json("t.params")},
                {"buttons", sql.json("t.result", "extra.buttons")},
-               {"parent_task_id", "t.parent_id"},
+               {"parent_task_id", "COALESCE((SELECT COALESCE(p.legacy_id, p.id) FROM fg_task p WHERE p.id = t.parent_id), t.parent_id)"},
                {"created_at", sql.date("t.created_at")},
                {"updated_at", sql.date("t.updated_at")},
                {"cloud_image_url", std::string(kFile)}},
@@ -162,7 +164,7 @@ View mj_tasks(const ViewSql& sql) {
 View dreamwork_tasks(const ViewSql& sql) {
   const std::string size = sql.text("t.params", "size");
   return make("dreamwork_tasks",
-              {{"id", "t.id"},
+              {{"id", std::string(kId)},
                {"user_id", "t.user_id"},
                {"action", "upper(t.endpoint)"},
                {"status", status({"SUBMITTED", "IN_PROGRESS", "SUCCESS", "FAILURE", "FAILURE"})},
@@ -191,7 +193,7 @@ View dreamwork_tasks(const ViewSql& sql) {
 View kling_tasks(const ViewSql& sql) {
   const auto parameter = [&](std::string_view name) { return sql.text("t.params", name); };
   return make("kling_tasks",
-              {{"id", "t.id"},
+              {{"id", std::string(kId)},
                {"user_id", "t.user_id"},
                {"external_task_id", upstream_id(sql)},
                {"action", "upper(t.endpoint)"},
@@ -235,7 +237,7 @@ View kling_tasks(const ViewSql& sql) {
 View jimeng_tasks(const ViewSql& sql) {
   const auto parameter = [&](std::string_view name) { return sql.text("t.params", name); };
   return make("jimeng_tasks",
-              {{"id", "t.id"},
+              {{"id", std::string(kId)},
                {"user_id", "t.user_id"},
                {"action", "upper(t.endpoint)"},
                {"status", status({"submitted", "processing", "succeed", "failed", "failed"})},
@@ -286,7 +288,7 @@ View credit_log(const ViewSql& sql) {
                {"credit", sql.credits("e.balance_after - e.held_after")},
                {"detail", sql.object({{"desc", std::string(kind)},
                                       {"api_path", "''"},
-                                      {"api_params", sql.object({{"task_id", "e.task_id"}})},
+                                      {"api_params", sql.object({{"task_id", "COALESCE(t.legacy_id, e.task_id)"}})},
                                       {"usage", sql.object({{"service", "t.provider"}, {"kind", "e.kind"}, {"credits", sql.credits("abs(e.amount)")}})}})},
                {"created_at", sql.seconds("e.created_at")}},
               "FROM fg_credit_entry e LEFT JOIN fg_task t ON t.id = e.task_id\n"
@@ -315,10 +317,9 @@ std::string made_from(const View& view, Dialect dialect) {
 }
 
 std::vector<std::string> create_statements(const View& view, Dialect dialect) {
-  std::vector<std::string> statements{fmt::format("DROP VIEW IF EXISTS \"{}\"", view.name), create_view(view)};
-  if (dialect == Dialect::postgresql)
-    statements.push_back(fmt::format("COMMENT ON VIEW \"{}\" IS '{}'", view.name, made_from(view, dialect)));
-  return statements;
+  if (dialect == Dialect::sqlite) return {fmt::format("DROP VIEW IF EXISTS \"{}\"", view.name), create_view(view)};
+  return {fmt::format("CREATE OR REPLACE VIEW \"{}\" AS\n{}", view.name, view.select),
+          fmt::format("COMMENT ON VIEW \"{}\" IS '{}'", view.name, made_from(view, dialect))};
 }
 
 }  // namespace fluxgate::db

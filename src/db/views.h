@@ -23,7 +23,8 @@ struct View {
 
 const std::vector<View>& views(Dialect dialect);
 
-// Drops a view of that name and makes it anew; on PostgreSQL with a comment that tells which text it was made from.
+// Makes it, or makes it anew. On PostgreSQL with a comment that tells which text it was made from, and without dropping
+// the one that is there, on which others may be built: so it must have the same columns.
 std::vector<std::string> create_statements(const View& view, Dialect dialect);
 // What introspect.h's view_sql gives for a view that was made so.
 std::string made_from(const View& view, Dialect dialect);

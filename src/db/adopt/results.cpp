@@ -128,7 +128,7 @@ void insert_results(Work& work, const NewTask& task, std::vector<OldResult>& res
     if (is_kept) {
       result.mime = result.kept.mime;
       const std::string name = fmt::format("result{}", result.kept.key.substr(result.kept.key.rfind('.')));
-      result.file_id = insert_kept_file(work.tx, {task.user_id, name, task.provider, task.id, task.created_at}, result.kept);
+      result.file_id = insert_kept_file(work.tx, {task.user_id, name, task.provider, task.legacy_id, task.created_at}, result.kept);
     } else if (result.file_id.empty()) {
       result.file_id = new_id(task.created_at);
       const std::string key = work.bucket.usable ? work.bucket.key_in(result.link) : "";
@@ -139,7 +139,7 @@ void insert_results(Work& work, const NewTask& task, std::vector<OldResult>& res
           "source_type, source_task_id, status, created_at, updated_at) "
           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'uploaded', $11, $11)",
           {result.file_id, task.user_id, result.name, type, result.mime, key.empty() ? "link" : "tencent-cos", result.link,
-           key.empty() ? Param(nullptr) : Param(key), task.provider, task.id, when});
+           key.empty() ? Param(nullptr) : Param(key), task.provider, task.legacy_id, when});
     }
     post(work.tx,
         "INSERT INTO fg_task_file (task_id, position, file_id, seed, flagged, sha256, mime, size, width, height) "

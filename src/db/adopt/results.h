@@ -31,7 +31,7 @@ std::vector<OldResult> uploaded_files(Tx& tx, const OldTasks& kind, std::string_
 
 // Makes the missing rows of generated_files and the rows of fg_task_file. `results` get their file ids.
 struct NewTask {
-  std::string id, user_id, provider, seed;
+  std::string id, legacy_id, user_id, provider, seed;
   Millis created_at = 0;
 };
 // A row of generated_files for bytes that are kept; its id.

@@ -69,7 +69,7 @@ TaskReader::TaskReader(const Work& work, const OldTasks& kind, Source& source) :
 
 OldTask TaskReader::read(const OldRow& row) {
   OldTask old;
-  old.legacy_id = id_of(row);
+  old.task.legacy_id = id_of(row);
   read_request(row, old);
   read_results(row, old);
   decide_end(row, old);
@@ -124,7 +124,7 @@ std::optional<KeptFile> TaskReader::keep_file(std::string_view text) {
 
 void TaskReader::read_results(const OldRow& row, OldTask& old) {
   ResultSources from{row.text(at_.stored_url), row.text(at_.url), json_of(row[at_.answer]),
-                     uploaded_files(work_.tx, kind_, old.legacy_id)};
+                     uploaded_files(work_.tx, kind_, old.task.legacy_id)};
   old.results = choose_results(from, kind_.media_type);
   std::erase_if(old.results, [this](OldResult& result) {
     if (result.data.empty()) return false;

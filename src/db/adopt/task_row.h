@@ -17,7 +17,7 @@ namespace fluxgate::db::adopt {
 // What a row says, in our words.
 struct OldTask {
   NewTask task;
-  std::string legacy_id, endpoint, model, prompt, upstream_id;
+  std::string endpoint, model, prompt, upstream_id;
   std::string status = "failed", error_code;
   Text error;
   boost::json::object params, result;

@@ -75,7 +75,7 @@ class TaskImport {
         "$23, $24, 1)",
         {old.task.id, old.task.user_id, old.task.provider, old.endpoint, old.model, old.status,
          or_null(old.waits_for_upstream, kNobody), or_null(parent_id != nullptr, parent_id ? std::string_view(parent_id->as_string()) : ""),
-         old.legacy_id, or_null(!old.prompt.empty(), old.prompt), params, or_null(!old.inputs.empty(), inputs), old.images, old.cost,
+         old.task.legacy_id, or_null(!old.prompt.empty(), old.prompt), params, or_null(!old.inputs.empty(), inputs), old.images, old.cost,
          old.charged, or_null(!old.result.empty(), result), or_null(!old.task.seed.empty(), old.task.seed),
          or_null(!old.error_code.empty(), old.error_code), or_null(!old.error_code.empty(), error), old.task.created_at,
          old.updated_at, old.started_at, old.completed_at, or_null(old.waits_for_upstream, "flux-default")});

@@ -176,6 +176,20 @@ TEST_P(Schema, ThatLacksAnIndexOrAViewIsMended) {
   EXPECT_EQ(missing(), kNothing);
 }
 
+TEST_P(Schema, KeepsWhatOthersBuiltOnAView) {
+  write([](Tx& tx) { create_missing(tx, 1); });
+  run("CREATE VIEW dashboard AS SELECT id, status FROM flux_tasks");
+  if (GetParam() == Dialect::sqlite) {
+    run("DROP VIEW flux_tasks");
+  } else {
+    run("COMMENT ON VIEW flux_tasks IS 'an earlier one'");
+  }
+  run("DELETE FROM fg_migration WHERE version = " + std::to_string(kSchemaVersion));
+  write([](Tx& tx) { create_missing(tx, 1); });
+  EXPECT_EQ(missing(), kNothing);
+  EXPECT_EQ(database_->read_now([](Tx& tx) { return tx.number("SELECT COUNT(*) FROM dashboard"); }), 0);
+}
+
 TEST_P(Schema, WithATableWhereAViewBelongsIsNotTouched) {
   run("CREATE TABLE flux_tasks (id TEXT)");
   EXPECT_THROW(write([](Tx& tx) { create_missing(tx, 1); }), Failure);
@@ -200,6 +214,13 @@ TEST_P(Schema, PrintedIsTakenByTheEnginesOwnToolTwice) {
   ASSERT_EQ(feed(script), 0);
   EXPECT_EQ(missing(), kNothing);
   EXPECT_EQ(database_->read_now([](Tx& tx) { return version_of(tx); }), kSchemaVersion);
+}
+
+TEST_P(Schema, PrintedDoesNotPassOverTheStepsFromAnEarlierVersion) {
+  write([](Tx& tx) { create_missing(tx, 1); });
+  run("DELETE FROM fg_migration WHERE version = " + std::to_string(kSchemaVersion));
+  ASSERT_EQ(feed(schema_script(GetParam())), 0);
+  EXPECT_EQ(database_->read_now([](Tx& tx) { return version_of(tx); }), kSchemaVersion - 1);
 }
 
 // ---- beside Open WebUI ----

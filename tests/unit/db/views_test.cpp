@@ -90,6 +90,17 @@ TEST_P(Views, ShowAFluxTaskColumnForColumn) {
   EXPECT_EQ(row("flux_tasks", "id = 'f1'"), expected);
 }
 
+TEST_P(Views, NameTasksThatWereTakenOverAsTheOldPlatformDid) {
+  write([](Tx& tx) {
+    task(tx, "new-1", "midjourney", "imagine", "succeeded", "{}", "", "");
+    task(tx, "new-2", "midjourney", "action", "succeeded", "{}", "", "");
+    tx.exec("UPDATE fg_task SET legacy_id = '1755600000000001' WHERE id = 'new-1'");
+    tx.exec("UPDATE fg_task SET parent_id = 'new-1' WHERE id = 'new-2'");
+  });
+  EXPECT_EQ(value("mj_tasks", "id = '1755600000000001'", "prompt"), "a fox");
+  EXPECT_EQ(value("mj_tasks", "id = 'new-2'", "parent_task_id"), "1755600000000001");
+}
+
 TEST_P(Views, SayTheStatesInTheOriginalsWords) {
   const std::vector<std::pair<const char*, std::vector<std::string>>> words{
       {"queued", {"PENDING", "SUBMITTED", "SUBMITTED", "submitted", "submitted"}},
