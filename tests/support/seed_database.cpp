@@ -12,14 +12,14 @@ const std::vector<SeedVariant>& seed_variants() {
       {"B", "SeedDocument", {"base", "credit", "media", "media-seed"}},
       {"B'", "Between", {"base", "credit", "media", "media-between"}},
       {"C", "August18", {"base", "credit", "media", "media-august"}},
-      {"D", "RepairedEmpty", {"base-early", "repair-shared", "repair-media", "fallback", "awkward"}, true},
-      {"E", "RepairedOlder", {"base", "credit", "repair-media"}},
-      {"F", "Orm", {"base", "credit-orm", "media", "media-orm"}},
+      {"D", "RepairedEmpty", {"base-early", "base-stuck", "repair-shared", "repair-media", "fallback", "awkward"}, true},
+      {"E", "RepairedOlder", {"base", "no-phone", "credit", "repair-media", "older"}},
+      {"F", "Orm", {"base-orm", "credit-orm", "media", "media-orm"}},
       {"G", "HelperScripts", {"base", "credit", "media", "media-scripts"}},
-      {"H", "BeforeTheChain", {"base-early", "fallback"}},
-      {"U", "WithoutCredit", {"base", "media"}},
-      {"M", "May", {"base", "may"}},
-      {"O", "OpenWebui", {"base"}},
+      {"H", "BeforeTheChain", {"base-early", "fallback-shared", "fallback-tasks", "fallback"}},
+      {"U", "WithoutCredit", {"base", "redemption", "media"}},
+      {"M", "May", {"base", "no-phone", "credit", "may", "fallback-tasks", "fallback"}},
+      {"O", "OpenWebui", {"base", "no-phone", "plain"}},
       {"N", "OpenWebui2026", {"base-new"}},
   };
   return all;
@@ -55,9 +55,14 @@ std::vector<std::string> seed_statements(const std::string& root, const SeedVari
   return statements;
 }
 
-std::vector<std::string> open_webui_upgrade(const std::string& root, SeedDialect dialect) {
+std::vector<std::vector<std::string>> open_webui_upgrade(const std::string& root, SeedDialect dialect) {
   const char* own = dialect == SeedDialect::sqlite ? "upgrade-sqlite" : "upgrade-postgresql";
-  return seed_statements(root, {"", "", {"upgrade", own, "upgrade-config"}}, dialect);
+  std::vector<std::vector<std::string>> steps;
+  for (std::string& statement : seed_statements(root, {"", "", {"upgrade", own, "upgrade-config"}}, dialect)) {
+    if (statement.starts_with("--")) steps.emplace_back();  // the revision's number
+    steps.back().push_back(std::move(statement));
+  }
+  return steps;
 }
 
 }  // namespace fluxgate::test

@@ -21,8 +21,8 @@ enum class SeedDialect { sqlite, postgresql };
 std::vector<std::string> seed_statements(const std::string& root, const std::string& script, SeedDialect dialect);
 std::vector<std::string> seed_statements(const std::string& root, const SeedVariant& variant, SeedDialect dialect);
 
-// Open WebUI's migrations from mid-2025 to mid-2026.
-std::vector<std::string> open_webui_upgrade(const std::string& root, SeedDialect dialect);
+// Open WebUI's migrations from mid-2025 to mid-2026, one after the other (spec/seed-db.md §2.1).
+std::vector<std::vector<std::string>> open_webui_upgrade(const std::string& root, SeedDialect dialect);
 
 inline constexpr std::string_view kSeedAdmin = "11111111-1111-4111-8111-111111111111";
 inline constexpr std::string_view kSeedMember = "22222222-2222-4222-8222-222222222222";

@@ -38,7 +38,7 @@ void Source::each(std::string_view order, const std::function<void(const OldRow&
     tx_.each(select, {}, pass_on);
     return;
   }
-  constexpr int kAtOnce = 500;
+  constexpr int kAtOnce = 20;  // a row may hold whole pictures in base64, megabytes of it, and these are in memory at once
   tx_.exec(fmt::format("DECLARE adopt_rows NO SCROLL CURSOR FOR {}", select));
   for (int got = kAtOnce; got == kAtOnce;) {
     got = 0;

@@ -17,12 +17,16 @@ void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
         rows += row.i64(1);
         if (ended_by(row.text(0)) == Ended::unfinished) unfinished += row.i64(1);
       });
+      const std::int64_t without_id = tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE COALESCE(id, '') = ''", quoted_name(table)));
+      const std::int64_t taken = rows - without_id;
+      const std::string stays = table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table);
       lines.push_back({table,
-                       {fmt::format("{} tasks go into the history as {}; the table stays as {}.", rows, kind.provider,
-                                    table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table)),
-                        fmt::format("{} 个任务将作为 {} 进入历史记录，原表保留为 {}。", rows, kind.provider,
-                                    table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table))},
-                       Level::info, rows, rows});
+                       {fmt::format("{} tasks go into the history as {}; the table stays as {}.", taken, kind.provider, stays),
+                        fmt::format("{} 个任务将作为 {} 进入历史记录，原表保留为 {}。", taken, kind.provider, stays)},
+                       Level::info, rows, taken});
+      if (without_id != 0)
+        lines.push_back({table, {fmt::format("{} rows without an id are left out.", without_id),
+                                 fmt::format("{} 行没有 id，将不接管。", without_id)}, Level::warning});
       local_times = local_times || (kind.local_times && rows != 0);
       if (unfinished == 0) continue;
       const Text way = kind.resumable

@@ -166,9 +166,10 @@ void plan_upstreams(Tx& tx, const Options& options, Lines& lines) {
     for (const std::string& table : still_here(tx, kind.table)) {
       const auto config = read_config(tx, kind, table, options.now);
       if (!config) continue;
-      lines.push_back({table, {fmt::format("The configuration of {} is taken over; its key is sealed.", kind.provider),
-                               fmt::format("将接管 {} 的配置，密钥加密保存。", kind.provider)}, Level::info, 1, 1});
-      if (is_missing_secret(config->api_key) && config->enabled)
+      const bool no_key = is_missing_secret(config->api_key);
+      lines.push_back({table, {fmt::format("The configuration of {} is taken over{}.", kind.provider, no_key ? "" : "; its key is sealed"),
+                               fmt::format("将接管 {} 的配置{}。", kind.provider, no_key ? "" : "，密钥加密保存")}, Level::info, 1, 1});
+      if (no_key && config->enabled)
         lines.push_back({table, key_missing_text(kind.provider), Level::warning});
       std::vector<std::string> unserved;
       static_cast<void>(price_table(config->prices, options, unserved));

@@ -233,6 +233,8 @@ TEST_P(Adopted, ResultsPreferTheStoredCopyAndKeepFurtherImages) {
   EXPECT_EQ(file("f-8", 0, "g.cloud_url"), "https://fal.media/files/a/eight.png");
   EXPECT_EQ(file("f-7", 0, "g.id"), "(none)");
   EXPECT_EQ(old.text("SELECT status FROM generated_files WHERE id = 'aaaaaaaa-0000-4000-8000-000000000004'"), "failed");
+  // Files name tasks by the ids that the views show: the two that were there, and the second image.
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM flux_tasks t JOIN generated_files g ON g.source_task_id = t.id WHERE t.id = 'f-1'"), 3);
 }
 
 TEST_P(Adopted, YoungTasksWithARequestIdGoOn) {
@@ -396,6 +398,7 @@ TEST_P(Adopted, KeysAreSealedAndTheOldTablesForgetThem) {
 TEST_P(Adopted, RepairShapesBecomeTheApplications) {
   const bool sqlite = GetParam() == Dialect::sqlite;
   OldDatabase old(GetParam(), test::seed_variant(sqlite ? "D" : "E"));
+  const std::string plan = said(old.plan());
   old.take_over();
   EXPECT_EQ(old.text("SELECT domain FROM cloud_storage_config"), "https://cdn.old.example");
   EXPECT_EQ(old.text("SELECT base_path FROM cloud_storage_config"), "up/");
@@ -408,6 +411,8 @@ TEST_P(Adopted, RepairShapesBecomeTheApplications) {
   EXPECT_EQ(old.text("SELECT f.mime FROM fg_task_file f JOIN fg_task t ON t.id = f.task_id WHERE t.legacy_id = 'j-r'"), "image/png");
   EXPECT_EQ(task_field(old, "j-r", "inputs"), "(none)");
   if (!sqlite) return;
+  EXPECT_NE(plan.find("mj_tasks: 3 tasks go into the history"), std::string::npos) << plan;
+  EXPECT_NE(plan.find("mj_tasks: 1 rows without an id are left out."), std::string::npos) << plan;
   EXPECT_EQ(task_field(old, "half", "created_at"), "1755682200123");
   EXPECT_EQ(task_field(old, "half", "quote"), "0");
   EXPECT_NE(task_field(old, "half", "params").find("\"progress\":45"), std::string::npos);
@@ -470,7 +475,8 @@ TEST_P(Adopted, OpenWebuiMigratesOnAfterUs) {
     OldDatabase old(GetParam(), test::seed_variant(tag));
     old.take_over();
     const auto before = old.counts();
-    ASSERT_NO_THROW(old.run(test::open_webui_upgrade(FLUXGATE_SOURCE_DIR, words_of(GetParam())))) << tag;
+    for (const auto& step : test::open_webui_upgrade(FLUXGATE_SOURCE_DIR, words_of(GetParam())))
+      ASSERT_NO_THROW(old.run(step)) << tag << step.front();
     EXPECT_FALSE(old.needed());
     for (const auto& [table, rows] : before)
       if (table.starts_with("fg_")) EXPECT_EQ(old.number(fmt::format("SELECT COUNT(*) FROM {}", table)), rows) << table;
@@ -478,10 +484,25 @@ TEST_P(Adopted, OpenWebuiMigratesOnAfterUs) {
   }
 }
 
+TEST_P(Adopted, WeComeAfterAnyStepOfOpenWebuisMigrations) {
+  const auto steps = test::open_webui_upgrade(FLUXGATE_SOURCE_DIR, words_of(GetParam()));
+  ASSERT_EQ(steps.size(), 7u);
+  for (std::size_t done = 0; done <= steps.size(); ++done) {
+    OldDatabase old(GetParam(), test::seed_variant("O"));
+    for (std::size_t i = 0; i < done; ++i) old.run(steps[i]);
+    const auto before = old.counts();
+    const std::string report = said(old.take_over());
+    for (const auto& [table, rows] : before) EXPECT_EQ(old.number(fmt::format("SELECT COUNT(*) FROM \"{}\"", table)), rows) << done << table;
+    EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_account"), 5) << done << report;
+    EXPECT_FALSE(old.needed()) << done;
+    expect_books_in_order(old);
+  }
+}
+
 TEST_P(Adopted, WeComeAfterOpenWebuiHasMigratedOn) {
   for (const char* tag : {"O", "A"}) {
     OldDatabase old(GetParam(), test::seed_variant(tag));
-    old.run(test::open_webui_upgrade(FLUXGATE_SOURCE_DIR, words_of(GetParam())));
+    for (const auto& step : test::open_webui_upgrade(FLUXGATE_SOURCE_DIR, words_of(GetParam()))) old.run(step);
     ASSERT_TRUE(old.needed());
     const Lines report = old.take_over();
     EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_account WHERE user_id LIKE '%-%-%-%-%'"), 5) << said(report);
