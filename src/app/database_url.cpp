@@ -55,7 +55,8 @@ Result<std::string> with_schema(std::string url) {
   const bool plain = std::ranges::all_of(schema, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
   if (!plain)
     return fail(misconfigured({"DATABASE_SCHEMA must be made of letters, digits and underscores.", "DATABASE_SCHEMA 只能包含字母、数字和下划线。"}));
-  return url + (url.contains('?') ? "&" : "?") + "options=-csearch_path%3D" + schema;
+  // In quotes, as SQLAlchemy writes it: a name may have capitals.
+  return url + (url.contains('?') ? "&" : "?") + "options=-csearch_path%3D%22" + schema + "%22";
 }
 
 bool is_there(const std::filesystem::path& path) {
@@ -77,6 +78,8 @@ Result<std::string> relative_or_absolute(const std::string& relative) {
   const std::string absolute = "/" + relative;
   const auto folder = [](const std::string& path) { return std::filesystem::path(path).parent_path(); };
   const bool here = is_there(relative), there = is_there(absolute);
+  std::error_code ignored;
+  if (here && there && std::filesystem::equivalent(relative, absolute, ignored)) return "sqlite:///" + absolute;
   if (here && there) return fail(which_file(relative, absolute));
   const bool no_folder_here = !folder(relative).empty() && !is_there(folder(relative));
   const bool means_absolute = !here && (there || (no_folder_here && folder(absolute) != "/" && is_there(folder(absolute))));

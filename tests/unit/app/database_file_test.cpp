@@ -74,6 +74,12 @@ TEST_F(DatabaseFile, ThatExistsTwiceIsAsked) {
   EXPECT_NE(read("sqlite:///" + relative_).find("Both " + relative_ + " and /" + relative_ + " exist"), std::string::npos);
 }
 
+TEST_F(DatabaseFile, IsItsOwnTwinAtTheTop) {
+  touch(absolute());
+  fs::current_path("/");
+  EXPECT_EQ(read("sqlite:///" + relative_), "sqlite:///" + absolute().string());
+}
+
 TEST_F(DatabaseFile, InNoFolderIsExplained) {
   EXPECT_NE(read("sqlite:///" + relative_).find("(four slashes)"), std::string::npos);
   EXPECT_FALSE(fs::exists(here().parent_path())) << "nothing is made silently";

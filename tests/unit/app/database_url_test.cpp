@@ -61,9 +61,9 @@ TEST_F(DatabaseUrl, ThatContradictsThePartsIsRefused) {
 }
 
 TEST_F(DatabaseUrl, TakesTheSchemaOnPostgresOnly) {
-  set("DATABASE_SCHEMA", "team_1");
-  EXPECT_EQ(url("postgresql://u@h/d"), "postgresql://u@h/d?options=-csearch_path%3Dteam_1");
-  EXPECT_EQ(url("postgresql://u@h/d?sslmode=require"), "postgresql://u@h/d?sslmode=require&options=-csearch_path%3Dteam_1");
+  set("DATABASE_SCHEMA", "Team_1");
+  EXPECT_EQ(url("postgresql://u@h/d"), "postgresql://u@h/d?options=-csearch_path%3D%22Team_1%22");
+  EXPECT_EQ(url("postgresql://u@h/d?sslmode=require"), "postgresql://u@h/d?sslmode=require&options=-csearch_path%3D%22Team_1%22");
   EXPECT_EQ(url("sqlite:///a.db"), "sqlite:///a.db");
   set("DATABASE_SCHEMA", "team -c x");
   EXPECT_NE(url("postgresql://u@h/d").find("refused"), std::string::npos);
