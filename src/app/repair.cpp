@@ -16,13 +16,9 @@
 namespace fluxgate::app {
 
 Error database_error(const db::Failure& failure) {
-  if (const auto* care = dynamic_cast<const db::CareFailure*>(&failure)) return Error(Errc::internal, "database", care->text());
-  return Error(Errc::internal, "database", {failure.what(), failure.what()});
+  return Error(Errc::internal, "database", db::told(failure));
 }
 
-namespace {
-
-// Empty, which keeps every price, when the descriptors cannot be read: serving says what is wrong with them.
 std::vector<std::string> flux_models(const Config& config) {
   std::vector<std::string> ids;
   const auto loaded = catalogue::load(config.data_dir + "/catalogue");
@@ -30,6 +26,8 @@ std::vector<std::string> flux_models(const Config& config) {
   for (const auto* model : loaded.catalogue->models("flux")) ids.push_back(model->id());
   return ids;
 }
+
+namespace {
 
 // Into the folder of results; a repair that is rolled back leaves bytes that nobody refers to, which files gc removes.
 std::optional<db::adopt::KeptFile> keep_file(const std::string& data_dir, std::string_view bytes) {

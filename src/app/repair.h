@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "app/config.h"
 #include "base/result.h"
@@ -13,6 +14,10 @@ namespace fluxgate::app {
 
 // A database::Failure or db::CareFailure as an Error in both languages.
 Error database_error(const db::Failure& failure);
+
+// Whose prices are taken over. Empty, which keeps every price, when the descriptors cannot be read: serving says what
+// is wrong with them.
+std::vector<std::string> flux_models(const Config& config);
 
 struct RepairWishes {
   bool give_back = false;  // credits of unfinished tasks of the old platform

@@ -70,10 +70,14 @@ void take_stock(db::Database& database) {
   if (database.read_now(stats::needs_stock)) database.write_now(stats::take_stock);
 }
 
-void set_up(db::Database& database, const db::Plan& plan) {
+void set_up(db::Database& database, const db::Plan& plan, Access access) {
   if (plan.state == db::State::ready) return;
-  if (plan.state == db::State::outdated)
+  if (plan.state == db::State::outdated && plan.version < db::kSchemaVersion)
     log::info("the database's schema is brought from version {} to {}", plan.version, db::kSchemaVersion);
+  else if (plan.state == db::State::outdated && access == Access::look)
+    return;  // lacks indexes only
+  else if (plan.state == db::State::outdated)
+    for (const auto& line : plan.lines) log::info("made again: {}: {}", line.table, line.text.en);
   database.write_now([now = system_clock().now_ms()](db::Tx& tx) { db::create_missing(tx, now); });
 }
 
@@ -101,7 +105,7 @@ Result<Workspace> open_place(const Config& config, const std::string& url, Acces
     FLUX_CHECK(expect_something(url, plan, access));
     FLUX_CHECK(settle(config, url, plan));
   }
-  set_up(*workspace.database, plan);
+  set_up(*workspace.database, plan, access);
   take_stock(*workspace.database);
   return workspace;
 }

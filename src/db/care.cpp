@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "db/postgresql_care.h"
 #include "db/postgresql_target.h"
+#include "db/postgresql_words.h"
 #include "db/sqlite_care.h"
 
 namespace fluxgate::db {
@@ -12,6 +13,12 @@ std::unique_ptr<Care> care_for(const std::string& url) {
   if (url.starts_with(kScheme)) return sqlite_care(url.substr(kScheme.size()));
   if (is_postgres_url(url)) return postgresql_care(url);
   throw Failure("DATABASE_URL must start with sqlite:/// or postgresql://, received: " + url.substr(0, url.find(':')) + ":…");
+}
+
+Text told(const Failure& failure) {
+  if (const auto* care = dynamic_cast<const CareFailure*>(&failure)) return care->text();
+  if (const auto* postgresql = dynamic_cast<const PgFailure*>(&failure)) return explained(*postgresql);
+  return {failure.what(), failure.what()};
 }
 
 // "2026-11-26T11:25:30.123456" → "20261126-112530"

@@ -48,6 +48,9 @@ class Care {
   virtual std::optional<Text> remark() const { return std::nullopt; }
   // Reads all of it: not a database, truncated, corrupt.
   virtual void examine() = 0;
+  // Waits until nobody else repairs this database, and keeps others waiting as long as this object lives. True when it
+  // waited: what was read is to be read again. On SQLite `change` refuses instead. Throws where nothing can be written.
+  virtual bool take_turn() { return false; }
   // One transaction. On SQLite no server may run; the journal stays as it is, and what is deleted is overwritten.
   virtual void change(const std::function<void(Tx&)>& closure) = 0;
   // Empties what was deleted out of the file. After `change`.
@@ -63,6 +66,9 @@ class Care {
 
 // `url`: as db::open takes it, but for ":memory:". Connects on first use.
 std::unique_ptr<Care> care_for(const std::string& url);
+
+// What a failure means and what to do, in both languages, as far as that is known.
+Text told(const Failure& failure);
 
 // "20261126-112530", in UTC.
 std::string stamp(Millis now);

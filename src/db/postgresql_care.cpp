@@ -1,13 +1,18 @@
 #include "db/postgresql_care.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "db/introspect.h"
 #include "db/postgresql.h"
+#include "db/postgresql_connection.h"
+#include "db/postgresql_tables.h"
 #include "db/postgresql_target.h"
+#include "db/postgresql_words.h"
 #include "db/schema.h"
 #include "db/views.h"
 
@@ -18,59 +23,13 @@ constexpr std::string_view kBackupPrefix = "fluxgate_backup_";
 // A backup's comment: of all that is ours, or of some tables.
 constexpr std::string_view kWhole = "fluxgate backup: whole", kPart = "fluxgate backup: part";
 
-std::string qualified(std::string_view schema, std::string_view table) { return quoted_name(schema) + "." + quoted_name(table); }
-
-std::vector<std::string> strings(Tx& tx, std::string_view sql, Params params) {
-  return tx.all(sql, params, [](const Row& row) { return row.str(0); });
-}
-
-std::string current_schema(Tx& tx) {
-  return tx.first("SELECT current_schema()", {}, [](const Row& row) { return row.str(0); }).value_or("public");
-}
-
-std::vector<std::string> tables_in(Tx& tx, const std::string& schema) {
-  return strings(tx, "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-                     "WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') ORDER BY c.relname", {schema});
-}
+constexpr std::chrono::milliseconds kLockWait{5'000};  // as long as on SQLite
+constexpr std::string_view kLockNotGot = "55P03";
+constexpr std::int64_t kLockSpace = 0x66677065;  // "fgpe": of locks that sessions hold; Open WebUI's own are never met
 
 bool is_ours(std::string_view table) {
   if (table.starts_with("fg_") || table.ends_with("_legacy")) return true;
   return std::ranges::any_of(tables(), [&](const Table& known) { return known.name == table; });
-}
-
-// Columns, rows, keys and indexes under their own names.
-void copy_table(Tx& tx, const std::string& from, const std::string& to, const std::string& table) {
-  const std::string source = qualified(from, table), target = qualified(to, table);
-  tx.exec(fmt::format("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING GENERATED INCLUDING STORAGE)", target, source));
-  tx.exec(fmt::format("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}", target, source));
-  for (const std::string& constraint :
-       strings(tx, "SELECT format('%I %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint "
-                   "WHERE conrelid = to_regclass($1) AND contype IN ('p', 'u', 'c') ORDER BY conname", {source}))
-    tx.exec(fmt::format("ALTER TABLE {} ADD CONSTRAINT {}", target, constraint));
-  for (const std::string& index :
-       strings(tx, "SELECT replace(pg_get_indexdef(i.indexrelid), format(' ON %I.%I ', n.nspname, c.relname), format(' ON %I.%I ', $2::text, c.relname)) "
-                   "FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-                   "WHERE i.indrelid = to_regclass($1) AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid)",
-               {source, to}))
-    tx.exec(index);
-}
-
-// A counter belongs to the table that counts with it: it follows its table's name, not the table set aside.
-void take_sequences(Tx& tx, const std::string& aside, const std::string& schema, const std::string& table) {
-  struct Owned {
-    std::string column, sequence;
-  };
-  const auto owned = tx.all(
-      "SELECT a.attname, s.relname FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
-      "JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid "
-      "WHERE d.refobjid = to_regclass($1) AND d.deptype = 'a'",
-      {qualified(aside, table)}, [](const Row& row) { return Owned{row.str(0), row.str(1)}; });
-  for (const Owned& counter : owned) {
-    const std::string there = qualified(aside, counter.sequence);
-    tx.exec(fmt::format("ALTER SEQUENCE {} OWNED BY NONE", there));
-    tx.exec(fmt::format("ALTER SEQUENCE {} SET SCHEMA {}", there, quoted_name(schema)));
-    tx.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", qualified(schema, counter.sequence), qualified(schema, table), quoted_name(counter.column)));
-  }
 }
 
 // What autovacuum would do within the minute: until then every statement is planned as if the tables were empty.
@@ -88,9 +47,10 @@ class PostgresCare final : public Care {
   std::string described() const override { return described_; }
   bool exists() override { return true; }
   void read(const std::function<void(Tx&)>& closure) override {
-    database().read_now([&closure](Tx& tx) { closure(tx); });
+    explaining([&] { readable().read_now([&closure](Tx& tx) { closure(tx); }, std::source_location{}); });
   }
   void examine() override {}  // the server answers for its pages
+  bool take_turn() override;
   void change(const std::function<void(Tx&)>& closure) override {
     transaction([&closure](Tx& tx) {
       closure(tx);
@@ -102,34 +62,98 @@ class PostgresCare final : public Care {
   std::string restore(const std::string& backup, Millis now) override;
 
  private:
-  void transaction(const std::function<void(Tx&)>& closure) {
-    database().write_now([&closure](Tx& tx) {
-      tx.exec("SET LOCAL statement_timeout = 0");
-      // Tables grow from nothing here and nobody counts their rows meanwhile: a statement that is planned early would go
-      // on reading them whole, once for each row that comes.
-      tx.exec("SET LOCAL enable_seqscan = off");
-      tx.exec("SET LOCAL jit = off");  // which plans with what is off seem to be worth
-      closure(tx);
-    }, {});  // nameless: nobody needs to be warned that this takes long
-  }
   Database& database() {
     if (!database_) database_ = open_postgresql(url_, {.connections = 2});
     return *database_;
   }
+  // A standby can be looked at, when there is nothing else.
+  Database& readable() {
+    if (reading_) return *reading_;
+    try {
+      return database();
+    } catch (const PgFailure&) {
+      reading_ = open_postgresql(url_, {.read_only = true, .connections = 1});
+      return *reading_;
+    }
+  }
+  void transaction(const std::function<void(Tx&)>& closure);
+  template <class F>
+  void explaining(F&& f);
+  std::string in_the_way();
 
   const std::string url_, described_;
-  std::unique_ptr<Database> database_;
+  std::unique_ptr<Database> database_, reading_;
+  std::unique_ptr<PgConnection> turn_;  // has the lock as long as it lives
 };
 
+template <class F>
+void PostgresCare::explaining(F&& f) {
+  try {
+    f();
+  } catch (const PgFailure& failure) {
+    throw CareFailure(explained(failure, failure.sqlstate() == kLockNotGot ? in_the_way() : ""));
+  }
+}
+
+// Other programs with an open transaction; ours say themselves what they do.
+std::string PostgresCare::in_the_way() {
+  try {
+    return readable().read_now([](Tx& tx) {
+      return tx.first("SELECT string_agg(format('%s (pid %s)', COALESCE(NULLIF(application_name, ''), usename), pid), ', ' ORDER BY pid) "
+                      "FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' "
+                      "AND xact_start IS NOT NULL AND application_name <> 'fluxgate'",
+                      {}, [](const Row& row) { return row.maybe_str(0); }).value_or(std::nullopt).value_or("");
+    }, std::source_location{});
+  } catch (const Failure&) {
+    return "";
+  }
+}
+
+bool PostgresCare::take_turn() {
+  if (turn_ && turn_->alive()) return false;
+  bool waited = false;
+  explaining([&] {
+    turn_ = std::make_unique<PgConnection>(parse_postgres_url(url_, true), PgSession{});
+    Tx& tx = *turn_;
+    waited = tx.number("SELECT CASE WHEN pg_try_advisory_lock(CAST($1 AS INTEGER), hashtext('repair')) THEN 0 ELSE 1 END", {kLockSpace}) != 0;
+    if (!waited) return;
+    log::info("another repair of this database is under way; this one waits for it");
+    tx.each("SELECT pg_advisory_lock(CAST($1 AS INTEGER), hashtext('repair'))", {kLockSpace}, [](const Row&) {});
+  });
+  return waited;
+}
+
+void PostgresCare::transaction(const std::function<void(Tx&)>& closure) {
+  bool locked = false;
+  explaining([&] {
+    database().write_now([&](Tx& tx) {
+      if (locked) throw CareFailure(explained(PgFailure(PgFailure::Kind::refused, "", std::string(kLockNotGot)), in_the_way()));
+      tx.exec("SET LOCAL statement_timeout = 0");
+      tx.exec(fmt::format("SET LOCAL lock_timeout = {}", kLockWait.count()));
+      // Tables grow from nothing here and nobody counts their rows meanwhile: a statement that is planned early would go
+      // on reading them whole, once for each row that comes.
+      tx.exec("SET LOCAL enable_seqscan = off");
+      tx.exec("SET LOCAL jit = off");  // which plans with what is off seem to be worth
+      try {
+        closure(tx);
+      } catch (const PgFailure& failure) {
+        locked = failure.sqlstate() == kLockNotGot;  // a transaction that lost is run again: that one need not wait, too
+        throw;
+      }
+    }, {});  // nameless: nobody needs to be warned that this takes long
+  });
+}
+
 Backup PostgresCare::backup(const std::string&, Millis now, const std::vector<std::string>& wanted) {
-  Backup made{fmt::format("{}{}", kBackupPrefix, stamp(now)), 0};
-  std::ranges::replace(made.place, '-', '_');
+  Backup made;
   transaction([&](Tx& tx) {
+    made.place = free_schema(tx, fmt::format("{}{}", kBackupPrefix, stamp(now)));
     const std::string schema = current_schema(tx);
+    // Before the first repair: to put it back means that nothing of ours is left, so it has all that will be ours.
     const bool whole = wanted.empty() || kind_of(tx, "fg_migration") == Kind::none;
     std::vector<std::string> names = tables_in(tx, schema);
     std::erase_if(names, [&](const std::string& name) {
-      return std::ranges::find(wanted, name) == wanted.end() && !(wanted.empty() && is_ours(name));
+      return std::ranges::find(wanted, name) == wanted.end() && !(whole && is_ours(name));
     });
     // One moment for all of them: whoever writes waits.
     for (const std::string& name : names) tx.exec(fmt::format("LOCK TABLE {} IN SHARE MODE", qualified(schema, name)));
@@ -151,8 +175,7 @@ void refuse_beside_nodes(Tx& tx) {
 }
 
 std::string PostgresCare::restore(const std::string& backup, Millis now) {
-  std::string aside = "fluxgate_before_restore_" + stamp(now);
-  std::ranges::replace(aside, '-', '_');
+  std::string aside;
   change([&](Tx& tx) {
     const auto comment = tx.first("SELECT COALESCE(obj_description(oid, 'pg_namespace'), '') FROM pg_namespace WHERE nspname = $1", {backup},
                                   [](const Row& row) { return row.str(0); });
@@ -162,17 +185,23 @@ std::string PostgresCare::restore(const std::string& backup, Millis now) {
     refuse_beside_nodes(tx);
     const std::string schema = current_schema(tx);
     const auto coming = tables_in(tx, backup);
+    const auto keys = foreign_keys(tx, schema);
+    std::vector<std::string> moved;
+    aside = free_schema(tx, "fluxgate_before_restore_" + stamp(now));
     tx.exec(fmt::format("CREATE SCHEMA {}", quoted_name(aside)));
     tx.exec(fmt::format("COMMENT ON SCHEMA {} IS '{}'", quoted_name(aside), *comment));
     for (const View& view : views(Dialect::postgresql))
       if (kind_of(tx, view.name) == Kind::view) tx.exec(fmt::format("DROP VIEW {}", quoted_name(view.name)));
     for (const std::string& name : tables_in(tx, schema))
-      if (std::ranges::find(coming, name) != coming.end() || (*comment == kWhole && is_ours(name)))
+      if (std::ranges::find(coming, name) != coming.end() || (*comment == kWhole && is_ours(name))) {
         tx.exec(fmt::format("ALTER TABLE {} SET SCHEMA {}", qualified(schema, name), quoted_name(aside)));
+        moved.push_back(name);
+      }
     for (const std::string& name : coming) {
       copy_table(tx, backup, schema, name);
       take_sequences(tx, aside, schema, name);
     }
+    lead_back(tx, schema, keys, moved);
     if (kind_of(tx, "fg_migration") == Kind::table) create_views(tx);
   });
   return aside;

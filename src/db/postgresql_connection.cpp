@@ -14,6 +14,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStartLimit{10'000};
 // A COMMIT may have to wait for a standby; it must not be cut short, only given up.
 constexpr milliseconds kCommitLimit{60'000};
+// PostgreSQL's word for it; libpq has none.
+constexpr const char* kNoSession = "08001";
 // More distinct statements than the product has; beyond it something builds SQL from data.
 constexpr std::size_t kMaxStatements = 512;
 
@@ -106,8 +108,8 @@ PgConnection::PgConnection(const PostgresTarget& target, const PgSession& sessio
   const Keywords keywords(target);
   connection_.reset(PQconnectdbParams(keywords.names.data(), keywords.values.data(), 0));
   if (PQstatus(connection_.get()) != CONNECTION_OK)
-    throw PgFailure(PgFailure::Kind::lost, fmt::format("PostgreSQL at {} cannot be used: {}", target.described,
-                                                       one_line(PQerrorMessage(connection_.get()))));
+    throw PgFailure(PgFailure::Kind::lost,
+                    fmt::format("PostgreSQL at {} cannot be used: {}", target.described, one_line(PQerrorMessage(connection_.get()))), kNoSession);
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);  // "already exists, skipping"
   line_ = std::make_unique<PgPipeline>(connection_.get(), session.quiet, [this] { return server_answers(); });
   const auto set = [this](std::string_view name, std::string_view value) { line_->send(fmt::format("SET {} = {}", name, value)); };

@@ -60,6 +60,9 @@ Line gives_back(const adopt::Owed& owed) {
                fmt::format("将为旧系统丢失的 {} 个任务退还 {} 积分。", owed.tasks, credits)}};
 }
 
+// What serving may mend by itself, or nobody can.
+bool is_forgotten(const Difference& difference) { return difference.forgotten || difference.statements.empty(); }
+
 bool is_empty(const Found& found) { return found.tables.empty() && found.views.empty(); }
 
 }  // namespace
@@ -88,13 +91,14 @@ Plan make_plan(Tx& tx, const adopt::Options& options) {
   if (plan.adopts) plan.lines = adopt::plan(tx, options);
   else if (options.give_back && plan.version != 0)
     if (const auto owed = adopt::owed(tx); owed.tasks != 0) plan.lines.push_back(gives_back(owed));
+  const bool gives = !plan.adopts && !plan.lines.empty();
   for (const Line& line : plan.lines) taken_over.insert(line.table);
   const auto differences = all_differences(found, tx.dialect());
   for (Line& line : lines_of(differences, taken_over, plan.version == 0 ? Ours::new_here : Ours::known)) plan.lines.push_back(std::move(line));
-  const bool outdated = plan.version != 0 && plan.version < kSchemaVersion;
   if (plan.adopts || plan.version == 0) plan.state = State::needs_repair;
-  else if (outdated) plan.state = State::outdated;
+  else if (plan.version < kSchemaVersion) plan.state = State::outdated;
   else if (std::ranges::all_of(plan.lines, [](const Line& line) { return line.level == Level::warning; })) plan.state = State::ready;
+  else if (!gives && std::ranges::all_of(differences, is_forgotten)) plan.state = State::outdated;
   else plan.state = State::needs_repair;
   return plan;
 }
@@ -135,6 +139,14 @@ Repaired repair(Care& care, const adopt::Options& options, const std::function<b
   }
   if (done.plan.state == State::newer) throw CareFailure(newer_version(done.plan.version));
   if (done.plan.state == State::ready || !go_on(done.plan) || !done.plan.possible()) return done;
+  if (care.take_turn()) {
+    care.read([&](Tx& tx) { done.plan = make_plan(tx, options); });
+    if (done.plan.state == State::newer) throw CareFailure(newer_version(done.plan.version));
+    if (done.plan.state == State::ready) {
+      done.report.push_back({"", {"another repair did this meanwhile", "另一个修复已完成这些工作"}, Level::info});
+      return done;
+    }
+  }
   if (done.plan.state != State::empty) done.backup = care.backup(options.data_dir + "/backups", options.now, done.plan.touched());
   care.change([&](Tx& tx) { done.report = run_plan(tx, options); });
   if (!done.plan.adopts) return done;

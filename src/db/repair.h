@@ -16,7 +16,7 @@ namespace fluxgate::db {
 enum class State {
   empty,         // nothing there: serving sets it up
   ready,         // lines are warnings at most, for what only the operator can mend
-  outdated,      // an earlier version of ours: serving brings it up to date
+  outdated,      // an earlier version of ours, or one whose indexes Open WebUI forgot: serving brings it up to date
   needs_repair,
   newer,         // a later Fluxgate wrote it
 };

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,8 +70,14 @@ auto explaining(const std::string& path, F&& f) {
   } catch (const CareFailure&) {
     throw;
   } catch (const SqliteFailure& failure) {
-    throw CareFailure(explained(failure.code(), path, sqlite3_errstr(failure.code())));
+    const bool unknown = (failure.code() & 0xff) == SQLITE_ERROR;
+    throw CareFailure(explained(failure.code(), path, unknown ? failure.what() : sqlite3_errstr(failure.code())));
   }
+}
+
+fs::path folder_of(const std::string& path) {
+  const fs::path folder = fs::path(path).parent_path();
+  return folder.empty() ? fs::path(".") : folder;
 }
 
 void run(SqliteConnection& connection, std::string_view sql) {
@@ -84,17 +91,20 @@ void sync_file(const std::string& path) {
   if (error != 0) system_failure(path, error);
 }
 
-// A file that only its owner may read, gone again unless `keep` was called.
+// A file that only its owner may read, gone again unless `keep_as` was called. It is locked as long as this object
+// lives, so that one that a crash left behind is known by its lock being free.
 class NewFile {
  public:
   explicit NewFile(std::string path) : path_(std::move(path)) {
-    const int file = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file < 0) system_failure(path_, errno);
-    ::close(file);
+    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file_ < 0) system_failure(path_, errno);
+    ::flock(file_, LOCK_EX | LOCK_NB);
   }
   ~NewFile() {
     std::error_code ignored;
-    if (!kept_) fs::remove(path_, ignored);
+    for (const char* beside : {"", "-journal"})
+      if (!kept_) fs::remove(path_ + beside, ignored);
+    ::close(file_);
   }
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
@@ -103,19 +113,40 @@ class NewFile {
     sync_file(path_);
     if (::rename(path_.c_str(), name.c_str()) != 0) system_failure(name, errno);
     kept_ = true;
-    sync_file(fs::path(name).parent_path().string());
+    sync_file(folder_of(name).string());
   }
 
  private:
   std::string path_;
+  int file_ = -1;
   bool kept_ = false;
 };
+
+// A NewFile of a process that was killed.
+void remove_if_abandoned(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (file < 0) return;
+  std::error_code ignored;
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0)
+    for (const char* beside : {"-journal", ""}) fs::remove(path + beside, ignored);
+  ::close(file);
+}
+
+void remove_abandoned(const fs::path& folder, const std::string& begin, std::string_view end) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(begin) && name.ends_with(end) && !name.ends_with("-journal")) remove_if_abandoned(entry.path().string());
+  }
+}
+
+constexpr std::string_view kRecovering = ".recovering-", kRestoring = ".restoring", kPart = ".part";
 
 // A file that a program left in the middle of a transaction, with the journal that undoes it, put right on a copy. The
 // file itself is put right by SQLite when it is first opened for writing, which is not before the change.
 class RecoveredCopy {
  public:
-  explicit RecoveredCopy(const std::string& path) : copy_(fmt::format("{}.recovering-{}", path, ::getpid())), journal_(copy_.path() + "-journal") {
+  explicit RecoveredCopy(const std::string& path) : copy_(name_for(path)), journal_(copy_.path() + "-journal") {
     copy_bytes(path, copy_.path());
     copy_bytes(path + "-journal", journal_.path());
     SqliteConnection connection(copy_.path(), Mode::read_write);
@@ -124,6 +155,10 @@ class RecoveredCopy {
   const std::string& path() const { return copy_.path(); }
 
  private:
+  static std::string name_for(const std::string& path) {
+    remove_abandoned(folder_of(path), fs::path(path).filename().string().append(kRecovering), "");
+    return fmt::format("{}{}{}", path, kRecovering, ::getpid());
+  }
   static void copy_bytes(const std::string& from, const std::string& to) {
     std::error_code failed;
     fs::copy_file(from, to, fs::copy_options::overwrite_existing, failed);
@@ -175,7 +210,18 @@ class SqliteCare final : public Care {
   std::unique_ptr<RecoveredCopy> recovered_;
 };
 
+// A container's engine makes a folder of what should have been mounted as a file.
+void expect_file(const std::string& path) {
+  std::error_code ignored;
+  const auto status = fs::status(path, ignored);
+  if (!fs::exists(status) || fs::is_regular_file(status)) return;
+  const bool folder = fs::is_directory(status);
+  throw CareFailure({fmt::format("{} is {}, not a file. Name the database with --database-url or DATABASE_URL.", path, folder ? "a folder" : "a device or a pipe"),
+                     fmt::format("{} 是{}，不是文件。请用 --database-url 或 DATABASE_URL 指定数据库。", path, folder ? "目录" : "设备或管道")});
+}
+
 std::unique_ptr<SqliteConnection> SqliteCare::reader() {
+  expect_file(path_);
   if (!recovered_) {
     auto connection = std::make_unique<SqliteConnection>(path_, Mode::read_only);
     try {
@@ -217,6 +263,9 @@ void SqliteCare::change(const std::function<void(Tx&)>& closure) {
     SqliteConnection connection(path_, Mode::read_write);
     run(connection, "PRAGMA synchronous = FULL");
     run(connection, "PRAGMA secure_delete = ON");
+    // A table that is renamed leaves the views of others that name it to the view that takes its place; nor do those
+    // that are broken already keep it from being renamed.
+    run(connection, "PRAGMA legacy_alter_table = ON");
     run(connection, "BEGIN IMMEDIATE");
     try {
       closure(connection);
@@ -242,11 +291,13 @@ Backup SqliteCare::backup(const std::string& folder, Millis now, const std::vect
   std::error_code failed;
   fs::create_directories(folder, failed);
   if (failed) system_failure(folder, failed.value());
-  const std::string name = fmt::format("{}/{}-{}.db", folder, fs::path(path_).stem().string(), stamp(now));
-  std::string free = name;
-  for (int i = 2; fs::exists(free, failed); ++i) free = fmt::format("{}-{}.db", name.substr(0, name.size() - 3), i);
+  const std::string stem = fs::path(path_).stem().string();
+  std::string free = fmt::format("{}/{}-{}.db", folder, stem, stamp(now));
+  remove_abandoned(folder, stem + "-", fmt::format(".db{}", kPart));
+  const auto part = [&free] { return fmt::format("{}{}", free, kPart); };
+  for (int i = 2; fs::exists(free, failed) || fs::exists(part(), failed); ++i) free = fmt::format("{}/{}-{}-{}.db", folder, stem, stamp(now), i);
   return explaining(path_, [&] {
-    NewFile file(free + ".part");
+    NewFile file(part());
     const auto from = reader();
     std::int64_t tables = 0;
     {
@@ -271,7 +322,10 @@ void SqliteCare::fold_back_log() {
 
 // The file under a second name, and what lies beside it out of the way of the one that comes.
 std::string SqliteCare::set_aside(Millis now) {
-  const std::string aside = fmt::format("{}.before-restore-{}", path_, stamp(now));
+  std::error_code ignored;
+  const std::string name = fmt::format("{}.before-restore-{}", path_, stamp(now));
+  std::string aside = name;
+  for (int i = 2; fs::exists(aside, ignored); ++i) aside = fmt::format("{}-{}", name, i);
   if (::link(path_.c_str(), aside.c_str()) != 0) system_failure(aside, errno);
   for (const char* beside : {"-wal", "-shm", "-journal"}) ::rename((path_ + beside).c_str(), (aside + beside).c_str());
   return aside;
@@ -284,7 +338,9 @@ std::string SqliteCare::restore(const std::string& backup, Millis now) {
   if (fs::equivalent(backup, path_, ignored))
     throw CareFailure({"The backup is the database itself.", "该备份就是当前数据库本身。"});
   const ServerLock lock(path_);
-  NewFile fresh(path_ + ".restoring");
+  const std::string restoring = path_ + std::string(kRestoring);
+  remove_if_abandoned(restoring);
+  NewFile fresh(restoring);
   explaining(backup, [&] {
     SqliteConnection from(backup, Mode::read_only);
     check_sound(from, backup);

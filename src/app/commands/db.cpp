@@ -48,7 +48,7 @@ ExitCode check(const Config& config) {
     db::Plan plan;
     if (care.exists()) {
       care.examine();
-      care.read([&](db::Tx& tx) { plan = db::make_plan(tx, {.data_dir = config.data_dir}); });
+      care.read([&](db::Tx& tx) { plan = db::make_plan(tx, {.data_dir = config.data_dir, .flux_models = flux_models(config)}); });
     }
     if (plan.state == db::State::empty) return report(no_database(care.described()));
     if (plan.lines.empty() && plan.state == db::State::ready) {
@@ -167,7 +167,8 @@ ExitCode verify(const Config& config) {
   auto [tasks, entries] = workspace->database->read_now([](db::Tx& tx) {
     return std::pair(tx.number("SELECT COUNT(*) FROM fg_task"), tx.number("SELECT COUNT(*) FROM fg_credit_entry"));
   });
-  fmt::print("{}, {}: every invariant holds\n", counted(tasks, "task"), counted(entries, "ledger entry", "ledger entries"));
+  say({fmt::format("{}, {}: every invariant holds", counted(tasks, "task"), counted(entries, "ledger entry", "ledger entries")),
+       fmt::format("{} 个任务、{} 条账目：全部校验通过", tasks, entries)});
   return ExitCode::ok;
 }
 

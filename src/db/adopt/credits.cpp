@@ -307,6 +307,8 @@ void plan_credits(Tx& tx, Lines& lines) {
     for (const std::string& table : still_here(tx, other.table))
       if (const std::int64_t rows = rows_with_balance(tx, table, other.column); rows != 0)
         lines.push_back({table, not_money(rows), Level::warning});
+      else
+        lines.push_back({table, {"Nobody's credits: it only gets another name.", "不是用户积分，仅更改表名。"}});
 }
 
 }  // namespace fluxgate::db::adopt

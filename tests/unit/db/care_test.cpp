@@ -1,7 +1,11 @@
 // Backups, repairs and restores of real files, and what is refused without changing a byte.
+#include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -17,6 +21,8 @@
 #include "db/schema.h"
 #include "db/sqlite_lock.h"
 #include "support/postgres_server.h"
+#include "support/seed_database.h"
+#include "test_paths.h"
 
 namespace fluxgate::db {
 namespace {
@@ -129,6 +135,21 @@ TEST_F(RepairOfAFile, SetsUpWhatIsNotThereYet) {
   EXPECT_EQ(count("SELECT MAX(version) FROM fg_migration"), kSchemaVersion);
 }
 
+TEST_F(RepairOfAFile, LeavesTheViewsOfOthersAloneAlsoBrokenOnes) {
+  open(url())->write_now([](Tx& tx) {
+    for (const char* script : {"base", "credit", "media"})
+      for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, script, test::SeedDialect::sqlite)) tx.exec(statement);
+    tx.exec("CREATE VIEW mine AS SELECT id, prompt FROM flux_tasks");
+    tx.exec("CREATE VIEW broken AS SELECT nosuch FROM flux_tasks");
+  });
+  const crypto::Sealer sealer{std::string(32, 'k')};
+  auto with_key = options();
+  with_key.sealer = &sealer;
+  repair(*care_for(url()), with_key, yes);
+  EXPECT_EQ(count("SELECT COUNT(*) FROM mine"), 8) << "of the view that took the table's place";
+  EXPECT_EQ(count("SELECT COUNT(*) FROM mine WHERE id = 'f-1'"), 1);
+}
+
 TEST_F(RepairOfAFile, KeepsTheJournalAsItWas) {
   make_broken();
   sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
@@ -186,6 +207,11 @@ class RefusedRepair : public Folder {
 TEST_F(RefusedRepair, NotADatabase) {
   std::ofstream(file()) << std::string(8192, 'x');
   expect_refusal("is not a SQLite database");
+}
+
+TEST_F(RefusedRepair, AFolder) {
+  fs::create_directories(file());
+  EXPECT_NE(refusal_of_repair().find("is a folder, not a file"), std::string::npos) << refusal_of_repair();
 }
 
 TEST_F(RefusedRepair, Truncated) {
@@ -306,6 +332,24 @@ TEST_F(BackupOfAFile, ThatIsDamagedOrNoneIsNotPutBack) {
   EXPECT_EQ(bytes_of(file()), before);
 }
 
+TEST_F(BackupOfAFile, AndRestoresClearWhatAKilledOneLeft) {
+  make_broken();
+  const std::string folder = (folder_ / "backups").string();
+  const Backup made = care_for(url())->backup(folder, kNow, {});
+  const fs::path half = fs::path(folder) / "webui-20200101-000000.db.part", others_own = fs::path(folder) / "webui-my.db.partial";
+  const fs::path restoring = file().string() + ".restoring";
+  for (const fs::path& left : {half, others_own, restoring, fs::path(half.string() + "-journal"), fs::path(restoring.string() + "-journal")})
+    std::ofstream(left) << "half";
+  EXPECT_NO_THROW(care_for(url())->restore(made.place, kNow));
+  EXPECT_FALSE(fs::exists(restoring));
+  EXPECT_FALSE(fs::exists(restoring.string() + "-journal"));
+  EXPECT_NO_THROW(care_for(url())->restore(made.place, kNow)) << "in the same second";
+  care_for(url())->backup(folder, kNow, {});
+  EXPECT_FALSE(fs::exists(half));
+  EXPECT_FALSE(fs::exists(half.string() + "-journal"));
+  EXPECT_TRUE(fs::exists(others_own));
+}
+
 TEST_F(BackupOfAFile, NeverReplacesAnother) {
   make_broken();
   const std::string folder = (folder_ / "backups").string();
@@ -375,6 +419,114 @@ TEST_F(OnPostgresql, ABackupIsPutBackWithKeysAndIndexes) {
   EXPECT_THROW(write([](Tx& tx) { tx.exec("INSERT INTO counted_legacy (name) VALUES ('one')"); }), Failure);
   write([&](Tx& tx) { tx.exec("DROP SCHEMA " + aside + " CASCADE"); });
   write([](Tx& tx) { tx.exec("INSERT INTO counted_legacy (name) VALUES ('four')"); });
+}
+
+TEST_F(OnPostgresql, TheBackupOfAnOldDatabaseBringsAllOfItBack) {
+  const std::string url = test::PostgresServer::shared().new_database();
+  auto old = open(url, {.connections = 2});
+  old->write_now([](Tx& tx) {
+    for (const char* script : {"base", "credit", "media"})
+      for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, script, test::SeedDialect::postgresql)) tx.exec(statement);
+  });
+  const auto rows = [&old] {
+    return old->read_now([](Tx& tx) {
+      std::map<std::string, std::int64_t> counts;
+      for (const std::string& table : table_names(tx)) counts[table] = tx.number("SELECT COUNT(*) FROM " + quoted_name(table));
+      return counts;
+    });
+  };
+  const auto before = rows();
+  const crypto::Sealer sealer{std::string(32, 'k')};
+  auto options = options_;
+  options.sealer = &sealer;
+  const auto done = repair(*care_for(url), options, [](const Plan&) { return true; });
+  ASSERT_TRUE(done.backup);
+  EXPECT_NE(rows(), before);
+  care_for(url)->restore(done.backup->place, kNow);
+  old = open(url, {.connections = 2});
+  EXPECT_EQ(rows(), before) << "also what the repair did not touch";
+}
+
+TEST_F(OnPostgresql, KeysBetweenTablesLeadToWhatWasPutBack) {
+  write([](Tx& tx) {
+    tx.exec("INSERT INTO \"user\" (id, name, email, role, profile_image_url, created_at, updated_at, last_active_at) "
+            "VALUES ('u', 'n', 'e', 'user', '', 1, 1, 1)");
+    tx.exec("CREATE TABLE api_key (id TEXT PRIMARY KEY, user_id TEXT REFERENCES \"user\" (id) ON DELETE CASCADE)");
+    tx.exec("INSERT INTO api_key VALUES ('k', 'u')");
+  });
+  const Backup made = care_->backup("", kNow, {});
+  const std::string aside = care_->restore(made.place, kNow);
+  database_ = open(url_, {.connections = 2});
+  write([&](Tx& tx) { tx.exec("DROP SCHEMA " + aside + " CASCADE"); });
+  EXPECT_THROW(write([](Tx& tx) { tx.exec("INSERT INTO api_key VALUES ('x', 'nobody')"); }), Failure);
+  write([](Tx& tx) { tx.exec("DELETE FROM \"user\" WHERE id = 'u'"); });
+  EXPECT_EQ(count("SELECT COUNT(*) FROM api_key"), 0) << "it went with its user";
+}
+
+// What repair says when it is not done.
+std::string refusal(Care& care, const adopt::Options& options) {
+  try {
+    repair(care, options, [](const Plan&) { return true; });
+    return "it was done";
+  } catch (const CareFailure& failure) {
+    EXPECT_NE(failure.text().zh, failure.text().en);
+    return failure.what();
+  }
+}
+
+TEST_F(OnPostgresql, WhoIsInTheWayIsNamed) {
+  write([](Tx& tx) { tx.exec("DROP INDEX fg_task_history"); });
+  PgConnection other(parse_postgres_url(url_ + "&application_name=visitor", true), {});
+  other.command("BEGIN");
+  other.command("LOCK TABLE fg_task");
+  const std::string said = refusal(*care_, options_);
+  EXPECT_NE(said.find(fmt::format("locked by another program: visitor (pid {})", other.backend())), std::string::npos) << said;
+  other.command("ROLLBACK");
+  EXPECT_EQ(refusal(*care_, options_), "it was done");
+}
+
+TEST_F(OnPostgresql, WhatTheUserMayNotIsExplained) {
+  write([](Tx& tx) {
+    tx.exec("DROP VIEW credit");
+    tx.exec("DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'reader') THEN CREATE ROLE reader LOGIN; END IF; END $$");
+    tx.exec("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader");
+  });
+  auto care = care_for(url_ + "&user=reader");
+  const std::string said = refusal(*care, options_);
+  EXPECT_NE(said.find("allows the user of DATABASE_URL too little: permission denied for"), std::string::npos) << said;
+  EXPECT_NE(said.find("GRANT CREATE ON DATABASE"), std::string::npos) << said;
+  EXPECT_EQ(said.find("CREATE SCHEMA \""), std::string::npos) << "not the statement";
+}
+
+TEST_F(OnPostgresql, AStandbyIsLookedAtAndNotRepaired) {
+  write([](Tx& tx) { tx.exec("DROP VIEW credit"); });
+  // As a standby says of itself.
+  auto care = care_for(url_ + "&options=-cdefault_transaction_read_only%3Don");
+  State state = State::empty;
+  care->read([&](Tx& tx) { state = make_plan(tx, options_).state; });
+  EXPECT_EQ(state, State::needs_repair);
+  const std::string said = refusal(*care, options_);
+  EXPECT_NE(said.find("read-only"), std::string::npos) << said;
+  EXPECT_NE(said.find("Name the primary"), std::string::npos) << said;
+}
+
+TEST_F(OnPostgresql, OfTwoRepairsAtOnceOneWaitsAndFindsItDone) {
+  write([](Tx& tx) { tx.exec("DROP VIEW credit"); });
+  std::atomic<int> planned{0};
+  std::array<Repaired, 2> done;
+  {
+    std::array<std::jthread, 2> both;
+    for (std::size_t i = 0; i < both.size(); ++i)
+      both[i] = std::jthread([&, i] {
+        done[i] = repair(*care_for(url_), options_, [&planned](const Plan& plan) {
+          ++planned;
+          while (planned < 2) std::this_thread::yield();  // both have seen what is missing
+          return plan.possible();
+        });
+      });
+  }
+  EXPECT_EQ(done[0].backup.has_value() + done[1].backup.has_value(), 1);
+  EXPECT_EQ(count("SELECT COUNT(*) FROM credit WHERE credit = 5"), 1);
 }
 
 TEST_F(OnPostgresql, ABackupIsNotPutBackUnderRunningNodesNorFromAnywhere) {
