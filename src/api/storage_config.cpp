@@ -37,7 +37,9 @@ void take_choice(Members& form, std::string_view name, std::string& into, std::i
   const auto given = form.maybe_text(name, {.max = 64});
   if (!given) return;
   if (std::ranges::find(choices, *given) == choices.end()) {
-    const std::string list = fmt::format("{}", fmt::join(choices, ", "));
+    std::string list;
+    for (std::string_view choice : choices)
+      if (!choice.empty()) list += (list.empty() ? "" : ", ") + std::string(choice);
     form.refuse(name, "enum", {fmt::format("Expected one of: {}.", list), fmt::format("应为以下之一：{}。", list)},
                 {{"expected", list}, {"received", *given}});
     return;

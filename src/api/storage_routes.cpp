@@ -10,6 +10,7 @@
 #include "files/depot.h"
 #include "files/rows.h"
 #include "files/storage_stats.h"
+#include "files/stores/connection_test.h"
 
 namespace fluxgate::api {
 namespace {
@@ -88,7 +89,7 @@ Answer test_config(const Api& api, http::Request& request) {
                        {"status", report.ok ? "connected" : report.failure_code},
                        {"steps", std::move(steps)}};
   if (report.clock_offset_ms) details["clock_offset_ms"] = *report.clock_offset_ms;
-  co_return private_json({{"success", report.ok}, {"message", words.in(language)}, {"details", std::move(details)}});
+  co_return private_json({{"success", report.ok}, {"message", files::summary(report).in(language)}, {"details", std::move(details)}});
 }
 
 // ---- the caller's files ----

@@ -86,7 +86,7 @@ std::optional<std::string> listed(const std::string& list, const Fields& came) {
   return joined;
 }
 
-Verdict refuse(std::string code, std::string message) { return {std::move(code), std::move(message)}; }
+Verdict refuse(std::string code, std::string message) { return {std::move(code), std::move(message), {}}; }
 
 Verdict check_time(const std::string& key_time, Millis now) {
   std::int64_t from = 0, until = 0;
@@ -165,6 +165,18 @@ std::string canonical_query(const Target& target) {
   return query;
 }
 
+// Those whom AWS says so, and its words.
+Verdict check_region(const Claim& claim, std::string_view region) {
+  const Fields scope = split(claim.scope, '/');
+  const std::string said = scope.size() == 4 ? scope[1].first : "";
+  if (said == region) return {};
+  const bool is_link = claim.lifetime_s > 0;
+  return {is_link ? "AuthorizationQueryParametersError" : "AuthorizationHeaderMalformed",
+          fmt::format("{}; the region '{}' is wrong; expecting '{}'",
+                      is_link ? "Error parsing the X-Amz-Credential parameter" : "The authorization header is malformed", said, region),
+          std::string(region)};
+}
+
 // Runs of spaces count as one, outer ones as none.
 std::string squeezed(std::string_view text) {
   std::string out;
@@ -184,6 +196,7 @@ Verdict check_s3(const Keys& keys, std::string_view method, std::string_view raw
                  const HeaderList& headers, Millis now) {
   const Claim claim = claim_of(target, headers);
   if (claim.id != keys.id) return refuse("InvalidAccessKeyId", "The access key id does not exist.");
+  if (Verdict elsewhere = check_region(claim, keys.region); !elsewhere.code.empty()) return elsewhere;
   if (Verdict late = check_date(claim, now); !late.code.empty()) return late;
   std::string lines;
   for (const auto& [name, none] : split(claim.headers, ';')) lines += name + ":" + squeezed(value_of(headers, name)) + "\n";

@@ -47,6 +47,8 @@ constexpr Code kCodes[] = {
     {"AccessDenied", 403},
     {"InvalidAccessKeyId", 403},
     {"SignatureDoesNotMatch", 403},
+    {"AuthorizationHeaderMalformed", 400},
+    {"AuthorizationQueryParametersError", 400},
     {"ExpiredToken", 400},
     {"RequestTimeTooSkewed", 403},
     {"NoSuchBucket", 404},
@@ -237,19 +239,22 @@ std::string CosService::take_bucket(Target& target) const {
   return "";
 }
 
-http::Response CosService::refuse(std::string_view code, std::string_view message,
-                                  std::string_view resource) const {
-  return document("Error",
-                  element("Code", code) + element("Message", message) + element("Resource", resource) +
-                      element("RequestId", crypto::random_hex(12)) + element("TraceId", "sandbox"),
-                  status_of(code).value_or(400));
+http::Response CosService::refuse(std::string_view code, std::string_view message, std::string_view resource,
+                                  std::string_view region) const {
+  auto answer = document("Error",
+                         element("Code", code) + element("Message", message) + element("Resource", resource) +
+                             (region.empty() ? "" : element("Region", region)) +
+                             element("RequestId", crypto::random_hex(12)) + element("TraceId", "sandbox"),
+                         status_of(code).value_or(400));
+  if (!region.empty()) answer.headers.emplace_back("x-amz-bucket-region", region);  // all that HEAD is told
+  return answer;
 }
 
 awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
   Target target = parse_target(request.target());
   const std::string host(request.header("host"));
   std::string method(request.is_head() ? "HEAD" : request.method());
-  const Keys keys{options_.secret_id, options_.secret_key, options_.token};
+  const Keys keys{options_.secret_id, options_.secret_key, options_.token, options_.region};
   const bool s3 = speaks_s3(target, request.header_list());
   const std::string_view raw = request.target().substr(0, request.target().find('?'));
   const Verdict verdict = s3 ? check_s3(keys, method, raw, target, request.header_list(), clock_.now_ms())
@@ -273,7 +278,7 @@ awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
   if (status_of(fault))
     response = refuse(fault, "As was asked for.", target.path);
   else if (!verdict.code.empty())
-    response = refuse(verdict.code, verdict.message, target.path);
+    response = refuse(verdict.code, verdict.message, target.path, verdict.region);
   else if (host == kServiceHost)
     response = list_buckets();
   else if (!wrong.empty())

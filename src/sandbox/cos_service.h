@@ -39,7 +39,9 @@ class CosService {
     int after = 0;   // so many are spared first
   };
 
-  http::Response refuse(std::string_view code, std::string_view message, std::string_view resource) const;
+  // `region` is where the bucket is, for those who signed for another.
+  http::Response refuse(std::string_view code, std::string_view message, std::string_view resource,
+                        std::string_view region = {}) const;
   std::string due_fault(std::string_view operation);
   bool is_denied(std::string_view action) const;
   std::string wrong_bucket(std::string_view host) const;

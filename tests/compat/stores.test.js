@@ -106,7 +106,7 @@ for (const payload of ['signed', 'unsigned']) {
       assert.equal(done.code, 0, done.error);
       const refused = await run('exercise', JSON.stringify({ ...config, secret: 'another' }));
       assert.equal(refused.code, 1, 'the server verifies signatures');
-      assert.match(refused.error, /does not know this key/);
+      assert.match(refused.error, /does not belong to this access key/);
     } finally {
       await server.close();
     }

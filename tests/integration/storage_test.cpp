@@ -201,6 +201,8 @@ TEST(StorageConfig, IsCheckedSealedAndMasked) {
       {json::object{{"addressing", "odd"}}, "body/addressing"},
       {json::object{{"enabled", true}, {"secret_key", ""}}, "body/secret_key"},
       {json::object{{"enabled", true}, {"bucket", ""}}, "body/bucket"},
+      {json::object{{"enabled", true}, {"domain", "ftp://cdn.example.org"}}, "body/domain"},
+      {json::object{{"enabled", true}, {"provider", "s3"}, {"endpoint", "http://127.0.0.1:9000"}, {"addressing", "virtual"}}, "body/addressing"},
       {json::object{{"secret_kye", "x"}}, "body/secret_kye"}};
   for (const auto& [change, loc] : wrongs) {
     const Answer refused = api().post(kConfig, admin().token, change);

@@ -24,6 +24,11 @@ std::string free_port() {
   return std::to_string(ntohs(address.sin_port));
 }
 
+ServerProcess::Environment with(ServerProcess::Environment more) {
+  more.insert(kPeople.begin(), kPeople.end());
+  return more;
+}
+
 }  // namespace
 
 Bucket::Bucket(std::vector<std::string> faults) : port_(free_port()) { start(std::move(faults)); }
@@ -42,7 +47,8 @@ std::int64_t Bucket::count(const std::string& operation) const {
   return found == nullptr ? 0 : found->as_int64();
 }
 
-House::House(std::vector<std::string> arguments) : server(folder.path(), std::move(arguments), kPeople) {
+House::House(std::vector<std::string> arguments, ServerProcess::Environment more)
+    : server(folder.path(), std::move(arguments), with(std::move(more))) {
   server.start();
   const json::value made = client().post("/api/v1/auths/signup", "", {{"name", "Ann"}, {"email", "ann@example.org"}, {"password", kPassword}}).json();
   ann = {std::string(made.at("id").as_string()), "ann@example.org", std::string(made.at("token").as_string())};
@@ -53,6 +59,12 @@ Answer House::store_in(const Bucket& bucket, json::object change) {
                     {"region", "ap-guangzhou"}, {"bucket", "studio-1250000000"}, {"endpoint", bucket.endpoint()}};
   for (auto& [name, value] : change) form[name] = value;
   return client().post("/api/v1/storage/config", ann.token, form);
+}
+
+json::object House::tried() {
+  const Answer answer = client().send({.method = "POST", .path = "/api/v1/storage/test", .token = ann.token});
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  return answer.json().as_object();
 }
 
 std::string House::made(const std::string& prompt) {

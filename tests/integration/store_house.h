@@ -29,10 +29,13 @@ class Bucket {
 // A server of its own with an admin, Ann.
 class House {
  public:
-  explicit House(std::vector<std::string> arguments = {"--sandbox", "--sandbox-tiny", "--sandbox-latency", "0"});
+  explicit House(std::vector<std::string> arguments = {"--sandbox", "--sandbox-tiny", "--sandbox-latency", "0"},
+                 ServerProcess::Environment more = {});
   Client client() const { return Client(server.base_url(), &contract()); }
   // From now on files go to the bucket; `change` are other members of the configuration.
   Answer store_in(const Bucket& bucket, boost::json::object change = {});
+  // What the connection test says of the configuration as it is.
+  boost::json::object tried();
   // The link of a result.
   std::string made(const std::string& prompt);
   std::string submitted(const std::string& prompt);

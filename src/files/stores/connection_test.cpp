@@ -28,7 +28,7 @@ void passed(ConnectionReport& report, std::string_view step) {
 
 // Whatever the store says, it has been reached when it says something.
 void failed(ConnectionReport& report, std::string_view step, const Error& error, const Explain& explain) {
-  const bool reached = error.code() != "store_unreachable" && error.code() != "store_tls";
+  const bool reached = !report.steps.empty() || (error.code() != "store_unreachable" && error.code() != "store_tls");
   if (step == "write" && reached) passed(report, "reach");
   report.steps.push_back({std::string(reached ? step : "reach"), false, explain(step, error)});
   report.failure_code = error.code();
@@ -56,25 +56,48 @@ Text explain_unreachable(const Dialect& dialect, const Error& error) {
               fmt::format("与 {} 的连接在收到响应前中断。", host));
 }
 
+Text explain_tls(const Dialect& dialect, const Error& error) {
+  const std::string host = dialect.host();
+  if (error.internal().contains("wrong version number"))  // OpenSSL's words
+    return text(fmt::format("{} does not speak TLS there: check the port, or write http:// into the endpoint.", host),
+                fmt::format("{} 的该端口不支持 TLS：请检查端口，或将接入点改为 http://。", host));
+  return text(fmt::format("The certificate of {} is not trusted: check endpoint, domain and the system's certificates.", host),
+              fmt::format("{} 的证书不受信任：请检查接入点、域名和系统证书。", host));
+}
+
+Text explain_key(const Error& error) {
+  const std::string word = context_text(error, "store_code");
+  if (word == "InvalidAccessKeyId")
+    return text("The store does not know this access key: check secret_id for missing characters, and whether the key is still enabled.",
+                "存储不认识该访问密钥：请检查 secret_id 是否完整，以及密钥是否已被停用。");
+  if (word == "SignatureDoesNotMatch")
+    return text("The secret does not belong to this access key: check secret_key for missing characters.",
+                "密钥与访问密钥 ID 不匹配：请检查 secret_key 是否完整。");
+  return text("The store does not accept this access key: check secret_id and secret_key for missing characters.",
+              "存储不接受该访问密钥：请检查 secret_id 和 secret_key 是否完整。");
+}
+
+// Stores name what they refuse; only HEAD, which the test does not ask, is answered without a word.
+bool speaks_otherwise(const Error& error) {
+  return error.context().contains("store_status") && !error.context().contains("store_code");
+}
+
 // What to do, for the codes where more can be said than the error's own sentence.
 Text advice(const Dialect& dialect, std::string_view step, const Error& error) {
   const std::string_view code = error.code();
   const std::string action = std::string(dialect.action_prefix()) + std::string(action_of(step).name);
   if (code == "store_unreachable") return explain_unreachable(dialect, error);
-  if (code == "store_tls")
-    return text(
-        fmt::format(
-            "The certificate of {} is not trusted: check endpoint, domain and the system's certificates.",
-            dialect.host()),
-        fmt::format("{} 的证书不受信任：请检查接入点、域名和系统证书。", dialect.host()));
+  if (code == "store_tls") return explain_tls(dialect, error);
+  if (speaks_otherwise(error)) {
+    const auto status = error.context().at("store_status").to_number<int>();
+    return text(fmt::format("{} answers with status {}, but not as an object store does: check the endpoint, and any proxy on the way.",
+                            dialect.host(), status),
+                fmt::format("{} 返回状态码 {}，但不像对象存储的响应：请检查接入点以及途中的代理。", dialect.host(), status));
+  }
   if (code == "store_forbidden")
     return text(fmt::format("The key may not {} here: grant it {} on {}.", step, action, dialect.bucket()),
                 fmt::format("密钥没有权限：请为其授予 {} 上的 {}。", dialect.bucket(), action));
-  if (code == "store_key_rejected")
-    return text(
-        "The store does not know this key, or the secret does not belong to it: check both for missing "
-        "characters.",
-        "存储不认识该密钥，或密钥不匹配：请检查 SecretId 和 SecretKey 是否完整。");
+  if (code == "store_key_rejected") return explain_key(error);
   if (code == "bucket_missing")
     return text(
         fmt::format("There is no bucket {} in {}: check name and region.", dialect.bucket(),
@@ -141,8 +164,8 @@ void note_region(ConnectionReport& report, const std::string& configured, const 
   report.ok = false;
   report.failure_code = "store_region_wrong";
   const Text said{
-      fmt::format("The bucket is in {}, not in {}: set the region to {}.", found, configured, found),
-      fmt::format("存储桶位于 {}，而不是 {}：请将地域改为 {}。", found, configured, found)};
+      fmt::format("The bucket is in {}, not in {}: set the region to {}, in the endpoint too where it names one.", found, configured, found),
+      fmt::format("存储桶位于 {}，而不是 {}：请将地域改为 {}，接入点中若含地域也需修改。", found, configured, found)};
   report.steps = {{"reach", false, said}};
 }
 
@@ -153,13 +176,21 @@ void note_clock(ConnectionReport& report) {
   Text said{fmt::format("This server's clock is {} s {} the store's: synchronise it (NTP).", seconds,
                         behind ? "behind" : "ahead of"),
             fmt::format("本机时钟比存储{} {} 秒：请校准时间（NTP）。", behind ? "慢" : "快", seconds)};
-  if (report.failure_code == "store_clock_wrong") {
+  if (report.failure_code == "store_clock_wrong")
     report.steps.back().message = std::move(said);
-    return;
+  else
+    report.steps.push_back({"clock", false, std::move(said)});
+}
+
+Text summary(const ConnectionReport& report) {
+  Text all;
+  if (report.ok) all = {"A small object was written, read and deleted.", "已成功写入、读取并删除测试对象。"};
+  for (const auto& step : report.steps) {
+    if (step.ok) continue;
+    all.en += (all.en.empty() ? "" : " ") + step.message.en;
+    all.zh += step.message.zh;
   }
-  Text& last = report.steps.back().message;
-  last.en += " " + said.en;
-  last.zh += said.zh;
+  return all;
 }
 
 }  // namespace fluxgate::files

@@ -18,7 +18,9 @@ Text explain(const Dialect& dialect, std::string_view step, const Error& error);
 
 // The bucket is elsewhere: that is the failure, whatever else worked.
 void note_region(ConnectionReport& report, const std::string& configured, const std::string& found);
-// Adds how far the clocks are apart, when that is the failure or will soon be one.
+// Says how far the clocks are apart, when that is the failure or will soon be one.
 void note_clock(ConnectionReport& report);
+// All that is wrong, or that nothing is, in a sentence or two.
+Text summary(const ConnectionReport& report);
 
 }  // namespace fluxgate::files

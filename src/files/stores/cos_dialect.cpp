@@ -90,10 +90,10 @@ class CosDialect final : public Dialect {
     return request;
   }
 
-  // GET Service (spec §1 has the hosts of one bucket only; this one lists them all).
+  // GET Service (spec §1 has the hosts of one bucket only; this one lists them all). A custom domain knows of no others.
   std::optional<HttpRequest> bucket_list(const Circumstances& at) const override {
-    if (!settings_.endpoint.empty()) return std::nullopt;
-    const Origin service{"https", "service.cos.myqcloud.com"};
+    if (!endpoint_.authority.ends_with(".myqcloud.com")) return std::nullopt;
+    const Origin service{endpoint_.scheme, "service.cos.myqcloud.com"};
     Pairs headers;
     if (!settings_.credentials.token.empty()) headers.emplace_back(kTokenName, settings_.credentials.token);
     HttpRequest request{"GET", service.text() + "/", headers, {}};

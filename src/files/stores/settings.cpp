@@ -126,7 +126,7 @@ Result<void> check_one(const CosSettings& settings) {
   checker.word("secret_key", settings.credentials.secret);
   checker.prefix(settings.prefix);
   checker.origin("endpoint", settings.endpoint);
-  checker.origin("link_base", settings.link_base);
+  checker.origin("domain", settings.link_base);
   if (settings.accelerate && !settings.endpoint.empty())
     checker.wrong(
         "accelerate", "value_error",
@@ -143,7 +143,12 @@ Result<void> check_one(const S3Settings& settings) {
   Checker checker;
   checker.needed("endpoint", settings.endpoint);
   checker.origin("endpoint", settings.endpoint);
-  checker.origin("link_base", settings.link_base);
+  if (const auto origin = parse_origin(settings.endpoint); origin && origin->is_address && settings.addressing == Addressing::virtual_host)
+    checker.wrong("addressing", "value_error",
+                  {"addressing cannot be virtual where the endpoint is an IP address or localhost: there are no names below it. Choose path or auto.",
+                   "接入点为 IP 地址或 localhost 时不能使用 virtual：其下没有子域名。请选择 path 或 auto。"},
+                  settings.endpoint);
+  checker.origin("domain", settings.link_base);
   const std::string bucket_characters = std::string(kLower) + std::string(kDigits) + "-.";
   if (settings.bucket.size() < 3 || settings.bucket.size() > 63 ||
       !consists_of(settings.bucket, bucket_characters))

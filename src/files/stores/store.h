@@ -90,7 +90,7 @@ struct SignedRequest {
 // What became of a connection test: its steps in order, until one failed.
 struct ConnectionReport {
   struct Step {
-    std::string name;  // reach, write, read, delete
+    std::string name;  // reach, write, read, delete; "clock" when the clocks are apart, also of a store that works
     bool ok = false;
     Text message;  // what was done, or what is wrong and how to mend it
   };

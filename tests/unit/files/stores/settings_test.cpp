@@ -67,7 +67,7 @@ TEST(StoreSettings, EveryWrongMemberIsNamed) {
   settings.link_base = "https://cdn.example.com/path";
   settings.prefix = "/fluxgate/";
   EXPECT_EQ(wrong(settings),
-            (Names{"secret_id", "secret_key", "acl", "storage_class", "endpoint", "link_base", "prefix"}));
+            (Names{"secret_id", "secret_key", "acl", "storage_class", "endpoint", "domain", "prefix"}));
   settings = cos();
   settings.accelerate = true;
   settings.endpoint = "https://img.example.com";
@@ -93,6 +93,20 @@ TEST(StoreSettings, BucketsOfS3HaveThreeToSixtyThreeCharacters) {
   settings = s3();
   settings.endpoint = "";
   EXPECT_EQ(wrong(settings), Names{"endpoint"});
+}
+
+TEST(StoreSettings, BucketsAreNotPutBeforeAddresses) {
+  auto settings = s3();
+  settings.addressing = Addressing::virtual_host;
+  for (const char* endpoint : {"http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost:9000"}) {
+    settings.endpoint = endpoint;
+    EXPECT_EQ(wrong(settings), Names{"addressing"}) << endpoint;
+  }
+  settings.endpoint = "http://minio.local:9000";
+  EXPECT_EQ(wrong(settings), Names{});
+  settings.endpoint = "http://127.0.0.1:9000";
+  settings.addressing = Addressing::path;
+  EXPECT_EQ(wrong(settings), Names{});
 }
 
 TEST(StoreSettings, PrefixesLeaveRoomForKeys) {
