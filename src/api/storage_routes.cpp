@@ -82,8 +82,6 @@ Answer test_config(const Api& api, http::Request& request) {
   json::array steps;
   for (const auto& step : report.steps)
     steps.push_back({{"name", step.name}, {"ok", step.ok}, {"message", step.message.in(language)}});
-  const Text good{"A small object was written, read and deleted.", "已成功写入、读取并删除测试对象。"};
-  const Text& words = report.ok || report.steps.empty() ? good : report.steps.back().message;
   json::object details{{"bucket", row->bucket},
                        {"region", row->region},
                        {"status", report.ok ? "connected" : report.failure_code},
@@ -164,21 +162,42 @@ Answer show_usage(const Api& api, http::Request& request) {
 
 // One after the other, for a request's time at most; whoever has more calls again.
 struct Migration {
-  std::vector<std::string> keys;
-  std::size_t next = 0;
-  std::int64_t moved = 0, failed = 0;
+  std::string source_type;
+  std::int64_t batch = 0;
+  std::string after;  // the last one that was looked at
+  std::int64_t moved = 0, failed = 0, kept = 0;
   std::optional<Error> error;
+
+  bool has_enough() const { return moved + failed >= batch; }
 };
 
-awaitable<void> migrate_some(files::Depot& depot, std::shared_ptr<Migration> work, files::OpenStorePtr to,
+// False when the others would not go either.
+awaitable<bool> migrate_one(files::Depot& depot, Migration& work, std::string key, files::OpenStorePtr to) {
+  auto result = co_await depot.move(std::move(key), std::move(to));
+  if (result.what == files::MoveResult::What::moved) ++work.moved;
+  if (result.what != files::MoveResult::What::failed) co_return true;
+  ++work.failed;
+  work.error = std::move(result.error);
+  co_return !work.error || files::decision_of(*work.error) == files::Decision::final;
+}
+
+awaitable<void> migrate_some(files::Depot& depot, db::Database& database, std::shared_ptr<Migration> work, files::OpenStorePtr to,
                              std::chrono::steady_clock::time_point until) {
-  while (work->next < work->keys.size() && std::chrono::steady_clock::now() < until && !depot.stopping()) {
-    auto result = co_await depot.move(work->keys[work->next++], to);
-    if (result.what == files::MoveResult::What::moved) ++work->moved;
-    if (result.what != files::MoveResult::What::failed) continue;
-    ++work->failed;
-    work->error = std::move(result.error);
-    if (work->error && files::decision_of(*work->error) != files::Decision::final) co_return;  // nor would the others go
+  constexpr int kPage = 500;
+  for (;;) {
+    const auto page = co_await database.read(
+        [after = work->after, source = work->source_type](db::Tx& tx) { return files::objects_at(tx, files::kLocal, source, after, kPage); });
+    for (const auto& object : page) {
+      if (work->has_enough() || std::chrono::steady_clock::now() >= until || depot.stopping()) co_return;
+      work->after = object.key;
+      if (!files::takes(to->row, object.mime, object.size)) {
+        ++work->kept;
+        continue;
+      }
+      const bool goes_on = co_await migrate_one(depot, *work, object.key, to);
+      if (!goes_on) co_return;
+    }
+    if (static_cast<int>(page.size()) < kPage) co_return;
   }
 }
 
@@ -189,20 +208,26 @@ Answer migrate(const Api& api, http::Request& request) {
   const auto known = api.parts.depot.stores();
   if (!known->current) co_return fail(storage_off());
   auto work = std::make_shared<Migration>();
-  work->keys = co_await api.parts.database.read(
-      [source = request.query("source_type").value_or(""), batch](db::Tx& tx) { return files::keys_at(tx, files::kLocal, source, "", static_cast<int>(batch)); });
+  work->source_type = request.query("source_type").value_or("");
+  work->batch = batch;
   constexpr std::chrono::seconds kLimit(50);
-  const auto engine = api.parts.engine.executor();
-  co_await boost::asio::co_spawn(engine, migrate_some(api.parts.depot, work, known->current, std::chrono::steady_clock::now() + kLimit),
-                                 use_awaitable);
-  const auto remaining = co_await api.parts.database.read([](db::Tx& tx) { return files::stock_at(tx, files::kLocal).objects; });
-  const Text words = work->error
-                         ? work->error->message()
-                         : Text{fmt::format("{} files were moved; {} are still on this server.", work->moved, remaining),
-                                fmt::format("已迁移 {} 个文件，本服务器上还有 {} 个。", work->moved, remaining)};
+  co_await boost::asio::co_spawn(
+      api.parts.engine.executor(),
+      migrate_some(api.parts.depot, api.parts.database, work, known->current, std::chrono::steady_clock::now() + kLimit), use_awaitable);
+  const auto remaining = co_await api.parts.database.read([after = work->after, source = work->source_type](db::Tx& tx) {
+    return files::count_at(tx, files::kLocal, source, after);
+  });
+  Text words{fmt::format("{} files were moved; {} are still to be looked at.", work->moved, remaining),
+             fmt::format("已迁移 {} 个文件，还有 {} 个待处理。", work->moved, remaining)};
+  if (work->kept > 0) {
+    words.en += fmt::format(" {} stay: the storage does not take their type or size.", work->kept);
+    words.zh += fmt::format("{} 个保留在本服务器：存储设置不接受其类型或大小。", work->kept);
+  }
+  if (work->error) words = work->error->message();
   co_return private_json({{"success", !work->error.has_value()},
                           {"migrated_count", work->moved},
                           {"failed_count", work->failed},
+                          {"kept_count", work->kept},
                           {"remaining", remaining},
                           {"message", words.in(request.language())}});
 }

@@ -109,6 +109,10 @@ class Depot final : public Remote {
   // On the engine's thread: moves one object to `to` (null = the local disk), wherever it is, and checks that it arrived whole before the old
   // copy goes.
   awaitable<MoveResult> move(std::string key, OpenStorePtr to);
+  // On the engine's thread: whether two stores are one bucket under two names, such as COS and its S3 side or a domain
+  // of its own: what is removed from one is gone from the other. Found out by putting a small object into `a` and looking
+  // for it in `b`, once for each pair; true also where that cannot be told.
+  awaitable<bool> are_one_bucket(OpenStorePtr a, OpenStorePtr b);
   // Opens a store that is not saved, to try it.
   Result<std::shared_ptr<Store>> open(const StoreRow& row);
   const BlobStore& disk() const { return disk_; }
@@ -135,7 +139,7 @@ class Depot final : public Remote {
   awaitable<MoveResult> move_claimed(objects::Object object, OpenStorePtr to);
   awaitable<Result<ObjectFacts>> put_whole(OpenStorePtr to, const objects::Object& object, std::string path, std::string cloud_path,
                                            std::string mime);
-  awaitable<void> clear(objects::Object object);
+  awaitable<void> clear(objects::Object object, OpenStorePtr to, std::string new_path);
   awaitable<void> remove(objects::Object object);
   awaitable<void> put_back(std::string key, std::optional<Millis> next_at, std::string error = {}, bool counted = false);
   awaitable<void> failed(objects::Object object, OpenStorePtr store, Error error);
@@ -165,6 +169,7 @@ class Depot final : public Remote {
   std::string resting_;        // its id and revision
   bool alerted_ = true;        // an alert may be open: of this life, or of the one before
   std::unordered_map<std::string, std::shared_ptr<Fetch>> fetches_;  // by path; on the engine's thread
+  std::map<std::string, bool> one_bucket_;  // by both stores' ids and revisions; on the engine's thread
 };
 
 }  // namespace fluxgate::files

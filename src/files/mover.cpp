@@ -8,6 +8,7 @@
 #include "files/depot.h"
 #include "files/rows.h"
 #include "files/rules.h"
+#include "files/stores/source.h"
 #include "net/http_client.h"
 #include "notify/alerts.h"
 
@@ -200,19 +201,47 @@ awaitable<MoveResult> Depot::move_claimed(objects::Object object, OpenStorePtr t
   });
   if (!done) co_return MoveResult{What::busy, {}};
   if (object.is_local()) disk_.take_away(object.key, milliseconds(0));
-  else co_await clear(object);
+  else co_await clear(object, to, moved.cloud_path);
   if (to) co_await worked(to);
   co_return MoveResult{What::moved, {}};
 }
 
 // The copy in the store it came from. What stays because that store fails is found by `files gc`.
-awaitable<void> Depot::clear(objects::Object object) {
+awaitable<void> Depot::clear(objects::Object object, OpenStorePtr to, std::string new_path) {
   const auto known = stores();
   const auto from = known->by_id.find(object.place);
   if (from == known->by_id.end() || !from->second->store) co_return;
+  if (to && new_path == object.cloud_path) {
+    const bool same = co_await are_one_bucket(to, from->second);
+    if (same) co_return;  // it is what was just put
+  }
   const auto store = from->second->store;
   auto gone = co_await store->remove(object.cloud_path);
   if (!gone) log::warn("storage: {} was moved, but could not be removed from {}", object.key, store->description());
+}
+
+awaitable<bool> Depot::are_one_bucket(OpenStorePtr a, OpenStorePtr b) {
+  if (a->row.id == b->row.id || !a->store || !b->store) co_return true;
+  const std::string pair = fmt::format("{} {} {} {}", a->row.id, a->row.updated_at, b->row.id, b->row.updated_at);
+  if (const auto told = one_bucket_.find(pair); told != one_bucket_.end()) co_return told->second;
+  Put probe;
+  probe.key = fmt::format("{}same-bucket-{}.txt", a->row.base_path, new_id(now()));
+  probe.source = make_memory_source("Is this one bucket under two names?");
+  probe.content_type = "text/plain";
+  const std::string key = probe.key;
+  auto put = co_await a->store->put(std::move(probe));
+  if (!put) co_return true;
+  auto seen = co_await b->store->head(key);
+  auto removed = co_await a->store->remove(key);
+  if (!removed) log::warn("storage: {} could not be removed from {}", key, a->store->description());
+  const bool other = !seen && seen.error().errc() == Errc::not_found;
+  if (!seen && !other) {
+    log::warn("storage: cannot tell whether {} and {} are one bucket; what was moved stays there too: {}", a->store->description(),
+              b->store->description(), seen.error().internal());
+    co_return true;
+  }
+  one_bucket_[pair] = !other;
+  co_return !other;
 }
 
 awaitable<Result<ObjectFacts>> Depot::put_whole(OpenStorePtr to, const objects::Object& object, std::string path,

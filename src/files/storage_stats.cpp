@@ -129,12 +129,21 @@ json::object stats_view(db::Tx& tx, Millis now) {
           {"recent_failures", recent_failures(tx)}};
 }
 
-std::vector<std::string> keys_at(db::Tx& tx, std::string_view place, std::string_view source_type, std::string_view after,
-                                 int limit) {
+std::vector<PlacedObject> objects_at(db::Tx& tx, std::string_view place, std::string_view source_type, std::string_view after, int limit) {
   return tx.all(
-      "SELECT o.key FROM fg_file_object o WHERE o.place = $1 AND o.refs > 0 AND o.key > $2 AND ($3 = '' OR EXISTS (SELECT 1 "
+      "SELECT o.key, COALESCE((SELECT MAX(g.mime_type) FROM generated_files g WHERE g.local_path = o.key), "
+      "(SELECT MAX(g.mime_type) FROM generated_files g WHERE g.cloud_path = o.cloud_path), ''), o.size FROM fg_file_object o "
+      "WHERE o.place = $1 AND o.refs > 0 AND o.key > $2 AND ($3 = '' OR EXISTS (SELECT 1 "
       "FROM generated_files g WHERE g.local_path = o.key AND g.source_type = $3)) ORDER BY o.key LIMIT $4",
-      {place, after, source_type, limit}, [](const db::Row& row) { return row.str(0); });
+      {place, after, source_type, limit},
+      [](const db::Row& row) { return PlacedObject{row.str(0), row.str(1), static_cast<std::uint64_t>(row.i64(2))}; });
+}
+
+std::int64_t count_at(db::Tx& tx, std::string_view place, std::string_view source_type, std::string_view after) {
+  return tx.number(
+      "SELECT COUNT(*) FROM fg_file_object o WHERE o.place = $1 AND o.refs > 0 AND o.key > $2 AND ($3 = '' OR EXISTS (SELECT 1 "
+      "FROM generated_files g WHERE g.local_path = o.key AND g.source_type = $3))",
+      {place, after, source_type});
 }
 
 Stock stock_at(db::Tx& tx, std::string_view place) {

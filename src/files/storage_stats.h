@@ -19,10 +19,15 @@ boost::json::object usage_list(db::Tx& tx, int limit, std::int64_t offset);
 // As the original's /storage/stats, with what waits to be moved.
 boost::json::object stats_view(db::Tx& tx, Millis now);
 
-// Objects at a place that rows refer to, ascending, after `after`; on the disk also of one source_type ("" = any).
-std::vector<std::string> keys_at(db::Tx& tx, std::string_view place, std::string_view source_type, std::string_view after,
-                                 int limit);
-// How many they are, and how large together.
+// Objects at a place that rows refer to, ascending by key, after `after`; on the disk also of one source_type ("" = any).
+struct PlacedObject {
+  std::string key, mime;
+  std::uint64_t size = 0;
+};
+std::vector<PlacedObject> objects_at(db::Tx& tx, std::string_view place, std::string_view source_type, std::string_view after, int limit);
+// How many there are of these.
+std::int64_t count_at(db::Tx& tx, std::string_view place, std::string_view source_type, std::string_view after);
+// How many they are in all, and how large together.
 struct Stock {
   std::int64_t objects = 0;
   std::uint64_t bytes = 0;

@@ -121,7 +121,9 @@ void save_store(db::Tx& tx, const StoreRow& row) {
 }
 
 bool same_place(const StoreRow& a, const StoreRow& b) {
-  return a.provider == b.provider && a.bucket == b.bucket && a.region == b.region && a.endpoint == b.endpoint;
+  // A service of S3 has one bucket of a name, whatever region is set: a region that is corrected is no other place.
+  const bool same_region = a.region == b.region || a.provider == "s3";
+  return a.provider == b.provider && a.bucket == b.bucket && same_region && a.endpoint == b.endpoint;
 }
 
 std::string provider_of(db::Tx& tx, std::string_view place) {

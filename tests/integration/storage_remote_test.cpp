@@ -192,6 +192,136 @@ TEST(RemoteStorage, AMoveThatIsKilledIsDoneAgain) {
   EXPECT_EQ(house.run({"files", "verify"}).exit_code, 0);
 }
 
+// The connection test, with all that can be wrong in the settings.
+TEST(RemoteStorage, SaysWhatIsWrongWithItsSettings) {
+  Bucket bucket;
+  House house;
+  const struct {
+    json::object change;
+    const char* code;
+    const char* words;
+  } wrongs[] = {
+      {{{"provider", "s3"}, {"region", "eu-west-1"}}, "store_region_wrong", "The bucket is in ap-guangzhou, not in eu-west-1"},
+      {{{"provider", "s3"}, {"secret_key", "another"}}, "store_key_rejected", "check secret_key"},
+      {{{"provider", "s3"}, {"secret_id", "another"}}, "store_key_rejected", "check secret_id"},
+      {{{"provider", "s3"}, {"bucket", "elsewhere"}}, "bucket_missing", "no bucket elsewhere"},
+      {{{"provider", "s3"}, {"endpoint", "http://127.0.0.1:9"}}, "store_unreachable", "refuses the connection"},
+      {{{"provider", "s3"}, {"endpoint", house.server.base_url()}}, "object_missing", "not as an object store"},
+      {{{"secret_key", "another"}}, "store_key_rejected", "check secret_key"},
+      {{{"secret_id", "another"}}, "store_key_rejected", "check secret_id"},
+      {{{"endpoint", "http://name.invalid"}}, "store_unreachable", "cannot be resolved"},
+      {{{"endpoint", "https://" + bucket.endpoint().substr(7)}}, "store_tls", "does not speak TLS"},
+  };
+  for (const auto& [change, code, words] : wrongs) {
+    ASSERT_EQ(house.store_in(bucket, change).status, 200) << json::serialize(change);
+    const json::object said = house.tried();
+    EXPECT_EQ(said.at("success"), json::value(false));
+    EXPECT_EQ(said.at("details").at("status"), json::value(code)) << json::serialize(said);
+    EXPECT_NE(said.at("message").as_string().find(words), json::string::npos) << json::serialize(said);
+  }
+  for (const char* provider : {"s3", "tencent-cos"}) {
+    ASSERT_EQ(house.store_in(bucket, {{"provider", provider}}).status, 200);
+    EXPECT_EQ(house.tried().at("success"), json::value(true));
+  }
+}
+
+TEST(RemoteStorage, SaysWhichPermissionIsMissingAndThatTheClockIsWrong) {
+  Bucket bucket({"put-RequestTimeTooSkewed;times=2", "put-AccessDenied;times=2", "get-AccessDenied;times=2", "delete-AccessDenied;times=4"});
+  House house;
+  const std::pair<const char*, const char*> wrongs[] = {{"store_clock_wrong", "clock"}, {"store_forbidden", ":PutObject on studio-1250000000"},
+                                                        {"store_forbidden", ":GetObject on studio-1250000000"},
+                                                        {"store_forbidden", ":DeleteObject on studio-1250000000"}};
+  for (const auto& [code, words] : wrongs)
+    for (const char* provider : {"s3", "tencent-cos"}) {
+      ASSERT_EQ(house.store_in(bucket, {{"provider", provider}}).status, 200);
+      const json::object said = house.tried();
+      EXPECT_EQ(said.at("details").at("status"), json::value(code)) << json::serialize(said);
+      EXPECT_NE(said.at("message").as_string().find(words), json::string::npos) << json::serialize(said);
+    }
+}
+
+// COS's own hosts are reached by way of a proxy, which is the bucket.
+TEST(RemoteStorage, OfCosInAnotherRegionIsSaidToBeThere) {
+  Bucket bucket;
+  House house({"--sandbox", "--sandbox-tiny", "--sandbox-latency", "0"}, {{"http_proxy", bucket.endpoint()}, {"no_proxy", "127.0.0.1"}});
+  const auto region = [&](const std::string& name) {
+    return house.store_in(bucket, {{"region", name}, {"endpoint", "http://studio-1250000000.cos." + name + ".myqcloud.com"}}).status;
+  };
+  ASSERT_EQ(region("ap-beijing"), 200);
+  const json::object said = house.tried();
+  EXPECT_EQ(said.at("details").at("status"), json::value("store_region_wrong")) << json::serialize(said);
+  EXPECT_NE(said.at("message").as_string().find("The bucket is in ap-guangzhou, not in ap-beijing"), json::string::npos) << json::serialize(said);
+  ASSERT_EQ(region("ap-guangzhou"), 200);
+  EXPECT_EQ(house.tried().at("success"), json::value(true));
+}
+
+// COS and its S3 side: what is moved from one to the other is there already, and is nobody's garbage.
+TEST(RemoteStorage, UnderTwoNamesIsOneBucket) {
+  Bucket bucket;
+  House house;
+  ASSERT_EQ(house.store_in(bucket, {{"provider", "s3"}}).status, 200);
+  const std::string link = house.made("in one bucket");
+  ASSERT_TRUE(eventually([&] { return house.waiting() == 0; })) << house.server.log();
+  ASSERT_EQ(house.store_in(bucket).status, 200);
+  for (int round = 0; round < 2; ++round) {
+    const Finished collected = house.run({"files", "gc", "--older-than", "0", "--yes"});
+    EXPECT_EQ(collected.exit_code, 0) << collected.output;
+    EXPECT_EQ(collected.output.find(", removed"), std::string::npos) << collected.output;
+    const Finished moved = house.run({"files", "migrate", "--from", "s3", "--to", "cos"});
+    EXPECT_EQ(moved.exit_code, 0) << moved.output;
+    EXPECT_NE(moved.output.find(round == 0 ? "1 moved" : "0 moved"), std::string::npos) << moved.output;
+    EXPECT_EQ(followed(house, link).status, 200);
+  }
+  const Finished verified = house.run({"files", "verify"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.output;
+}
+
+TEST(RemoteStorage, OfANewBucketTakesOverFromTheOldOne) {
+  Bucket old_bucket, new_bucket;
+  House house;
+  const auto migrate = [&](const char* from, const char* to) { return house.run({"files", "migrate", "--from", from, "--to", to}); };
+  ASSERT_EQ(house.store_in(old_bucket).status, 200);
+  EXPECT_EQ(migrate("cos", "cos").exit_code, 1) << "there is only one";
+  EXPECT_EQ(migrate("local", "local").exit_code, 1);
+  EXPECT_NE(migrate("s3", "cos").output.find("No s3 storage"), std::string::npos);
+  const std::string link = house.made("from bucket to bucket");
+  ASSERT_TRUE(eventually([&] { return house.waiting() == 0; })) << house.server.log();
+  ASSERT_EQ(house.store_in(new_bucket).status, 200);
+  const Finished moved = migrate("cos", "cos");
+  EXPECT_EQ(moved.exit_code, 0) << moved.output;
+  EXPECT_NE(moved.output.find("1 moved"), std::string::npos) << moved.output;
+  EXPECT_EQ(old_bucket.count("delete"), 1) << "its copy";
+  old_bucket.end();
+  EXPECT_EQ(followed(house, link).status, 200);
+  // What is broken elsewhere is named and left out, and the rest is looked at.
+  const Finished collected = house.run({"files", "gc", "--older-than", "0"});
+  EXPECT_EQ(collected.exit_code, 1);
+  EXPECT_NE(collected.output.find("It was left out."), std::string::npos) << collected.output;
+  EXPECT_NE(collected.output.find("could not be removed: 0"), std::string::npos) << collected.output;
+}
+
+TEST(RemoteStorage, SaysWhyFilesStayHere) {
+  Bucket bucket;
+  House house;
+  for (int i = 0; i < 3; ++i) house.made(fmt::format("picture {}", i));
+  const Answer kept = house.client().send({.method = "POST", .path = "/api/v1/kling-lip-sync/upload-video", .token = house.ann.token,
+                                           .parts = {{"video", "a.mp4", film_of(10'000), "video/mp4"}}});
+  ASSERT_EQ(kept.status, 200) << kept.body;
+  ASSERT_EQ(house.store_in(bucket, {{"auto_upload", false}, {"allowed_types", json::array{"video/*"}}}).status, 200);
+  // They are in nobody's way: one at a time the film is reached, wherever its name stands among theirs.
+  const json::value done = house.client().send({.method = "POST", .path = "/api/v1/storage/files/migrate?batch_size=1", .token = house.ann.token}).json();
+  EXPECT_EQ(done.at("migrated_count"), 1);
+  const json::value again = house.client().send({.method = "POST", .path = "/api/v1/storage/files/migrate?batch_size=1", .token = house.ann.token}).json();
+  EXPECT_EQ(again.at("migrated_count"), 0);
+  EXPECT_EQ(again.at("kept_count"), 3);
+  EXPECT_EQ(again.at("remaining"), 0);
+  EXPECT_NE(again.at("message").as_string().find("does not take their type or size"), json::string::npos);
+  const Finished moved = house.run({"files", "migrate", "--to", "cos"});
+  EXPECT_EQ(moved.exit_code, 0);
+  EXPECT_NE(moved.output.find("3 left where they are"), std::string::npos) << moved.output;
+  EXPECT_NE(moved.output.find("3: not taken by the storage as it is configured (allowed_types video/*;"), std::string::npos) << moved.output;
+}
+
 TEST(RemoteStorage, ThatRefusesTheKeyIsAnAlert) {
   Bucket bucket;
   House house;

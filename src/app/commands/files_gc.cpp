@@ -68,16 +68,22 @@ awaitable<Result<Heap>> collect_listed(Heap heap, files::OpenStorePtr from, std:
   co_return heap;
 }
 
+// Also wanted: what another store has under that name, when it is the same bucket.
+awaitable<bool> is_wanted(FilesTool& tool, files::OpenStorePtr from, std::string path) {
+  const std::string key(files::key_in(path));
+  if (!files::is_key(key)) co_return true;  // only what has a name that we give is ours to judge
+  const auto object = co_await tool.database().read([key](db::Tx& tx) { return files::objects::find(tx, key); });
+  if (!object || object->is_local() || object->cloud_path != path) co_return false;
+  const auto stores = tool.depot().stores();
+  const auto has_it = stores->by_id.find(object->place);
+  if (has_it == stores->by_id.end()) co_return true;
+  const bool same = co_await tool.depot().are_one_bucket(from, has_it->second);
+  co_return same;
+}
+
 awaitable<Result<Heap>> collect_store(FilesTool& tool, files::OpenStorePtr from, CollectOptions options) {
   const Millis before = system_clock().now_ms() - options.older_than_s * 1000ll;
-  const Known known = [&tool, place = from->row.id](std::string path) {
-    return tool.database().read([place, path](db::Tx& tx) {
-      const std::string key(files::key_in(path));
-      if (!files::is_key(key)) return true;  // only what has a name that we give is ours to judge
-      const auto object = files::objects::find(tx, key);
-      return object && object->place == place && object->cloud_path == path;
-    });
-  };
+  const Known known = [&tool, from](std::string path) { return is_wanted(tool, from, std::move(path)); };
   Heap heap{"objects in " + std::string(from->store->description()) + " without a row"};
   auto collected = co_await collect_listed(std::move(heap), from, from->row.base_path, before, options.yes, known);
   if (collected && options.yes) {
@@ -144,6 +150,7 @@ Heap collect_given_up(FilesTool& tool, const CollectOptions& options) {
 
 ExitCode collect_files(FilesTool& tool, const CollectOptions& options) {
   std::int64_t count = 0;
+  bool all_seen = true;
   const auto add = [&](const Heap& heap) {
     count += heap.count;
     tell(heap, options.yes && heap.count > 0);
@@ -151,16 +158,25 @@ ExitCode collect_files(FilesTool& tool, const CollectOptions& options) {
   add(collect_rows(tool, options));
   add(collect_disk(tool, options));
   for (const auto& [id, store] : tool.depot().stores()->by_id) {
-    if (!store->store) continue;
+    if (!store->store) {
+      fmt::print(stderr, "{} {}: {} It was left out.\n", store->row.provider, store->row.bucket, store->broken->message().en);
+      all_seen = false;
+      continue;
+    }
     for (auto* collect : {collect_store, collect_incoming}) {
       auto heap = tool.run(collect(tool, store, options));
-      if (!heap) return report(heap.error());
-      add(*heap);
+      if (heap) {
+        add(*heap);
+        continue;
+      }
+      fmt::print(stderr, "{}: {} It was left out.\n", store->store->description(), heap.error().message().en);
+      all_seen = false;
+      break;
     }
   }
   add(collect_given_up(tool, options));
   if (!options.yes && count > 0) fmt::print("Nothing was changed; --yes removes these.\n");
-  return ExitCode::ok;
+  return all_seen ? ExitCode::ok : ExitCode::failed;
 }
 
 }  // namespace fluxgate::app

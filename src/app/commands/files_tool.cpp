@@ -45,8 +45,10 @@ void FilesTool::run(std::vector<awaitable<void>> all) {
   if (thrown) std::rethrow_exception(thrown);
 }
 
+std::string_view provider_of_kind(std::string_view kind) { return kind == "cos" ? "tencent-cos" : kind; }
+
 files::OpenStorePtr store_of_kind(const files::Stores& stores, std::string_view kind) {
-  const std::string_view provider = kind == "cos" ? "tencent-cos" : kind;
+  const std::string_view provider = provider_of_kind(kind);
   if (stores.current && stores.current->row.provider == provider) return stores.current;
   files::OpenStorePtr newest;
   for (const auto& [id, store] : stores.by_id)

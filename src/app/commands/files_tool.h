@@ -45,7 +45,9 @@ class FilesTool {
   std::unique_ptr<files::Depot> depot_;
 };
 
-// The store of that kind ("cos", "s3"), the enabled one before others; null: none. Both names of COS are known.
+// What cloud_storage_config calls "cos" and "s3".
+std::string_view provider_of_kind(std::string_view kind);
+// The store of that kind, the enabled one before others, then the latest; null: none.
 files::OpenStorePtr store_of_kind(const files::Stores& stores, std::string_view kind);
 
 // How far a long command is: a bar on a terminal, now and then a line elsewhere. On stderr.
