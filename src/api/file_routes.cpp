@@ -46,6 +46,15 @@ bool is_shown(std::string_view mime) {
          mime.starts_with("audio/");
 }
 
+// Listed, and not with q=0 (RFC 9110 §12.4.2).
+bool takes_avif(std::string_view accept) {
+  std::string_view element = accept.substr(std::min(accept.find("image/avif"), accept.size()));
+  if (element.empty()) return false;
+  element = element.substr(0, element.find(','));
+  const std::size_t q = element.find("q=");
+  return q == std::string_view::npos || element.find_first_of("123456789", q) != std::string_view::npos;
+}
+
 // What `f` asks for, else the smaller one where the browser says that it knows it.
 Result<files::PreviewFormat> read_format(const http::Request& request) {
   const std::string asked = request.query("f").value_or("");
@@ -54,7 +63,7 @@ Result<files::PreviewFormat> read_format(const http::Request& request) {
   if (!asked.empty())
     return refuse_field("query", "f", "enum", {"Expected webp or avif.", "应为 webp 或 avif。"},
                         boost::json::string(asked.substr(0, 64)), {{"expected", "webp, avif"}});
-  return request.header("accept").contains("image/avif") ? files::PreviewFormat::avif : files::PreviewFormat::webp;
+  return takes_avif(request.header("accept")) ? files::PreviewFormat::avif : files::PreviewFormat::webp;
 }
 
 // The name under which a browser saves the file: date and prompt, for those whose prompt it is. Somebody who was

@@ -17,6 +17,8 @@ extern "C" {
 #include <libswscale/swscale.h>
 }
 
+#include "files/wav.h"
+
 namespace fluxgate::files {
 namespace {
 
@@ -211,6 +213,24 @@ std::optional<RgbPicture> scaled(const AVFrame& frame, int side) {
   return picture;
 }
 
+// There is nothing to see or to hear, or nothing that we decode.
+std::unexpected<Error> no_track(const Input& input, Kind kind) {
+  const bool film = kind == Kind::film;
+  Error error(Errc::invalid, film ? "broken_video" : "broken_sound",
+              film ? Text{"The video has no pictures.", "视频中没有画面。"} : Text{"The file has no sound in it.", "文件中没有音频。"});
+  for (unsigned i = 0; i < input.get()->nb_streams; ++i) {
+    const AVCodecParameters& stream = *input.get()->streams[i]->codecpar;
+    if (stream.codec_type != (film ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO)) continue;
+    const std::string codec = avcodec_get_name(stream.codec_id);
+    if (std::string_view(kDecoders).contains(codec)) return broken(kind, "the decoder refuses " + codec);
+    error = Error(Errc::invalid, error.code(),
+                  {fmt::format("Files coded as {} are not taken; H.264 and AAC are known everywhere.", codec),
+                   fmt::format("不支持 {} 编码；建议使用 H.264 和 AAC。", codec)})
+                .with("codec", boost::json::string(codec));
+  }
+  return std::unexpected(std::move(error));
+}
+
 std::unexpected<Error> refused(const Input& input, Kind kind, std::string_view why) {
   if (!input.late()) return broken(kind, why);
   return fail(Errc::invalid, "video_too_slow", {"Reading the file takes too long.", "读取文件耗时过长。"});
@@ -227,7 +247,7 @@ Result<FilmFacts> inspect_film(const std::string& path, Format format, const Fil
   if (!input.open(path, format)) return refused(input, Kind::film, "the container cannot be read");
   if (input.is_cut_off()) return broken(Kind::film, "the file is shorter than its table says");
   const auto track = open_track(input, AVMEDIA_TYPE_VIDEO, limits);
-  if (!track) return broken(Kind::film, "no stream of pictures that we decode");
+  if (!track) return no_track(input, Kind::film);
   const std::int64_t pixels = std::int64_t{track->stream->codecpar->width} * track->stream->codecpar->height;
   if (pixels > limits.max_pixels)
     return std::unexpected(
@@ -249,11 +269,12 @@ Result<FilmFacts> inspect_film(const std::string& path, Format format, const Fil
 Result<Millis> inspect_sound(const std::string& path, Format format, const FilmLimits& limits) {
   Input input(deadline(limits));
   if (!input.open(path, format)) return refused(input, Kind::sound, "the container cannot be read");
-  if (input.is_cut_off()) return broken(Kind::sound, "the file is shorter than its table says");
+  if (input.is_cut_off() || (format == Format::wav && wav_is_cut_off(path)))
+    return broken(Kind::sound, "the file is shorter than its table says");
   // Files without a header tell their rate, and with it their length, by their first frames only.
   if (avformat_find_stream_info(input.get(), nullptr) < 0) return refused(input, Kind::sound, "no frames");
   const auto track = open_track(input, AVMEDIA_TYPE_AUDIO, limits);
-  if (!track) return broken(Kind::sound, "no stream of sound that we decode");
+  if (!track) return no_track(input, Kind::sound);
   if (!first_frame(input, *track, limits)) return refused(input, Kind::sound, "no frame could be decoded");
   return duration_of(input, *track);
 }

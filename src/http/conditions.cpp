@@ -23,8 +23,10 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 
 }  // namespace
 
-bool etag_listed(std::string_view list, std::string_view etag) {
+bool etag_listed(std::string_view list, std::string_view etag, Comparison comparison) {
   if (trim(list) == "*") return true;
+  const bool strong = comparison == Comparison::strong;
+  if (strong && etag.starts_with("W/")) return false;
   const std::string_view wanted = without_weakness(etag);
   // An entity tag may contain commas, so that the quotes are what separates the elements.
   while (true) {
@@ -32,7 +34,8 @@ bool etag_listed(std::string_view list, std::string_view etag) {
     if (open == std::string_view::npos) return false;
     const std::size_t close = list.find('"', open + 1);
     if (close == std::string_view::npos) return false;
-    if (list.substr(open, close - open + 1) == wanted) return true;
+    const bool weak = list.substr(0, open).ends_with("W/");
+    if (list.substr(open, close - open + 1) == wanted && !(strong && weak)) return true;
     list = list.substr(close + 1);
   }
 }
@@ -51,6 +54,13 @@ bool not_modified(std::string_view if_none_match, std::string_view if_modified_s
   if (if_modified_since.empty() || !current.modified) return false;
   const auto since = parse_http_date(if_modified_since);
   return since && *current.modified <= *since;
+}
+
+bool precondition_failed(std::string_view if_match, std::string_view if_unmodified_since, const Validators& current) {
+  if (!if_match.empty()) return !etag_listed(if_match, current.etag, Comparison::strong);
+  if (if_unmodified_since.empty() || !current.modified) return false;
+  const auto since = parse_http_date(if_unmodified_since);
+  return since && *current.modified > *since;
 }
 
 bool range_applies(std::string_view if_range, const Validators& current) {

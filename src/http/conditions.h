@@ -8,8 +8,9 @@
 
 namespace fluxgate::http {
 
-// `list` is If-None-Match; `etag` the current one with its quotes. Weak comparison (§8.8.3.2).
-bool etag_listed(std::string_view list, std::string_view etag);
+// `list` is If-None-Match or If-Match; `etag` the current one with its quotes (§8.8.3.2).
+enum class Comparison { weak, strong };
+bool etag_listed(std::string_view list, std::string_view etag, Comparison comparison = Comparison::weak);
 
 // The date in the preferred format of §5.6.7; nullopt for anything else, which then counts as absent.
 std::optional<std::time_t> parse_http_date(std::string_view text);
@@ -22,6 +23,8 @@ struct Validators {
 // True when a GET is answered 304.
 bool not_modified(std::string_view if_none_match, std::string_view if_modified_since,
                   const Validators& current);
+// True when If-Match, or without it If-Unmodified-Since, is not met: 412. Strong comparison (§13.1.1, §13.1.4).
+bool precondition_failed(std::string_view if_match, std::string_view if_unmodified_since, const Validators& current);
 // True when Range may be honoured. Strong comparison (§13.1.5).
 bool range_applies(std::string_view if_range, const Validators& current);
 

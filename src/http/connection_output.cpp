@@ -141,9 +141,11 @@ awaitable<void> Connection::send_file(const Response& response, const FileBody& 
   const Validators current{etag, file->modified()};
   const bool plain = response.status == 200 && method() == "GET";
   int status = response.status;
-  if (plain && not_modified(header("if-none-match"), header("if-modified-since"), current)) {
+  if (plain && precondition_failed(header("if-match"), header("if-unmodified-since"), current)) {
+    status = 412;
+  } else if (plain && not_modified(header("if-none-match"), header("if-modified-since"), current)) {
     status = 304;
-  } else if (plain && !header("range").empty() && range_applies(header("if-range"), current)) {
+  } else if (plain && !head_request_ && !header("range").empty() && range_applies(header("if-range"), current)) {
     const RangeVerdict verdict = parse_range(header("range"), file->size(), file->range);
     if (verdict == RangeVerdict::partial) status = 206;
     if (verdict == RangeVerdict::unsatisfiable) status = 416;
@@ -160,7 +162,7 @@ awaitable<void> Connection::send_file(const Response& response, const FileBody& 
   if (status == 416) {
     append_header(out_, "Content-Range", fmt::format("bytes */{}", file->size()));
     file->range = {};
-  } else if (status == 304) {
+  } else if (status == 304 || status == 412) {
     file->range = {};
   } else {
     append_header(out_, "Content-Type", body.content_type);

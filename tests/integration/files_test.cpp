@@ -115,6 +115,8 @@ TEST_F(Files, ComeWholeInPartsOrNotAtAllWhenKnown) {
   EXPECT_EQ(several.status, 200) << "RFC 9110 §14.2: the whole, to those who want several";
   EXPECT_EQ(several.body, whole.body);
   EXPECT_EQ(api().send({.path = link_, .headers = {{"If-None-Match", whole.header("etag")}}}).status, 304);
+  EXPECT_EQ(api().send({.path = link_, .headers = {{"If-Match", "\"another\""}, {"Range", "bytes=1-3"}}}).status, 412);
+  EXPECT_EQ(api().send({.path = link_, .headers = {{"If-Match", whole.header("etag")}, {"Range", "bytes=1-3"}}}).body, "PNG");
 }
 
 TEST_F(Files, HavePreviewsInThreeSizes) {

@@ -79,6 +79,8 @@ TEST_F(FilesTest, RefusesFilmsAndSoundsThatAreCutOffOrFalse) {
   }
   const std::string m4a = fixture("sound.m4a");
   EXPECT_EQ(refusal(Purpose::audio_upload, m4a.substr(0, m4a.size() / 2)), "broken_sound");
+  const std::string wav = fixture("sound.wav");
+  EXPECT_EQ(refusal(Purpose::audio_upload, wav.substr(0, wav.size() - 1)), "broken_sound");
   EXPECT_EQ(refusal(Purpose::audio_upload, "ID3" + std::string(3000, 'x')), "broken_sound");
   EXPECT_EQ(refusal(Purpose::audio_upload, "RIFF\x40\x40\x40\x40WAVE" + std::string(3000, 'x')), "broken_sound");
   // A film's head with a page behind it.
@@ -91,10 +93,22 @@ std::string replaced(std::string bytes, std::string_view what, std::string_view 
   return bytes;
 }
 
+// Written into a pipe, nobody knew how long it would be.
+TEST_F(FilesTest, TakesASoundThatDoesNotSayHowLongItIs) {
+  std::string wav = fixture("sound.wav");
+  for (const char* length : {"\xff\xff\xff\xff", "\x00\xf0\xff\x7f"}) {
+    wav.replace(wav.find("data") + 4, 4, length, 4);
+    EXPECT_TRUE(put(Purpose::audio_upload, wav));
+  }
+}
+
 TEST_F(FilesTest, RefusesFilmsWithoutPicturesThatWeDecode) {
   EXPECT_EQ(refusal(Purpose::video_upload, replaced(fixture("sound.m4a"), "M4A ", "isom")), "broken_video") << "sound only";
   const std::string film = fixture("clip.mp4");
   EXPECT_EQ(refusal(Purpose::video_upload, replaced(film, "avc1", "cvid", film.find("stsd"))), "broken_video") << "Cinepak";
+  const auto words = [&](std::string bytes) { return std::string(put(Purpose::video_upload, bytes).error().message().en); };
+  EXPECT_EQ(words(replaced(fixture("sound.m4a"), "M4A ", "isom")), "The video has no pictures.");
+  EXPECT_NE(words(replaced(film, "avc1", "cvid", film.find("stsd"))).find("cinepak"), std::string::npos);
   EXPECT_TRUE(put(Purpose::video_upload, film));
 }
 

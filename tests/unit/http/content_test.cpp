@@ -110,12 +110,32 @@ TEST(File, HonoursOneRange) {
       {"pages=1-2", 200, "", 0, 100'000},
   };
   Client client(server.port());
+  client.send("HEAD /file HTTP/1.1\r\nHost: test\r\nRange: bytes=0-0\r\n\r\n");
+  EXPECT_EQ(200, client.read_answer(true).status) << "ranges are for GET (RFC 9110 §14.2)";
   for (const RangeRow& row : kRows) {
     const Answer answer = client.ask(get("/file", fmt::format("Range: {}\r\n", row.range)));
     EXPECT_EQ(row.status, answer.status) << row.range;
     EXPECT_EQ(row.content_range, answer.header("content-range")) << row.range;
     EXPECT_EQ(content.substr(row.first, row.size), answer.body) << row.range;
   }
+}
+
+TEST(File, IsSentOnlyIfItIsWhatTheCallerHas) {
+  const Folder folder;
+  const std::string content = letters(10);
+  TestServer server(file_routes(folder.write("f", content), "video/mp4"));
+  Client client(server.port());
+  const std::pair<const char*, int> rows[] = {
+      {"If-Match: \"v1\"\r\n", 200},        {"If-Match: *\r\n", 200},       {"If-Match: \"a\", \"v1\"\r\n", 200},
+      {"If-Match: \"v2\"\r\n", 412},        {"If-Match: W/\"v1\"\r\n", 412}, {"If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n", 412},
+      {"If-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT\r\n", 200}, {"If-Unmodified-Since: today\r\n", 200},
+      {"If-Match: \"v1\"\r\nIf-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n", 200}};
+  for (const auto& [headers, status] : rows) {
+    const Answer answer = client.ask(get("/file", headers));
+    EXPECT_EQ(status, answer.status) << headers;
+    EXPECT_EQ(status == 200 ? content : "", answer.body) << headers;
+  }
+  EXPECT_EQ(412, client.ask(get("/file", "If-Match: \"v2\"\r\nRange: bytes=0-1\r\n")).status);
 }
 
 TEST(File, SendsTheWholeWhenIfRangeNamesAnotherVersion) {
