@@ -1,8 +1,10 @@
 #include "api/upload_routes.h"
 
+#include <algorithm>
+
 #include "base/ids.h"
 #include "files/inputs.h"
-#include "files/rules.h"
+#include "files/purposes.h"
 #include "http/multipart.h"
 
 namespace fluxgate::api {
@@ -37,27 +39,28 @@ std::unexpected<Error> no_file(std::string_view part) {
 
 std::unexpected<Error> too_many(const Form& form) {
   return refuse_field("body", std::string(form.part), "too_long",
-                      {fmt::format("Send at most {} file(s).", form.max_files),
+                      {form.max_files == 1 ? "Send one file." : fmt::format("Send at most {} files.", form.max_files),
                        fmt::format("最多上传 {} 个文件。", form.max_files)},
                       nullptr, {{"max_length", form.max_files}});
 }
 
-// A file's refusal with its place in the body.
-std::unexpected<Error> blamed_at(Error error, files::Loc loc) {
-  FieldError field;
-  field.loc = std::move(loc);
-  field.type = error.code();
-  field.message = error.message();
-  field.context = error.context();
-  return fail(Error::invalid(std::move(field)));
-}
-
+// Which of the files, and why.
 std::unexpected<Error> blamed(Error error, const Form& form, std::size_t index) {
-  if (error.errc() != Errc::invalid || !error.fields().empty())
-    return fail(std::move(error).with("part", json::string(form.part)).with("index", index));
+  if (error.errc() != Errc::invalid) return fail(std::move(error).with("part", json::string(form.part)).with("index", index));
   files::Loc loc{std::string("body"), std::string(form.part)};
   if (form.max_files > 1) loc.emplace_back(static_cast<std::int64_t>(index));
-  return blamed_at(std::move(error), std::move(loc));
+  return files::refused_at(std::move(error), std::move(loc));
+}
+
+// A body that is larger than all its files may be.
+std::unexpected<Error> too_large(const Form& form, std::uint64_t limit) {
+  Error error = files::file_too_large(limit);
+  if (form.max_files == 1) return fail(std::move(error).with("part", json::string(form.part)));
+  return fail(Error(Errc::payload_too_large, error.code(),
+                    {fmt::format("At most {} files of {} MiB each are taken; this is more.", form.max_files, limit >> 20),
+                     fmt::format("最多上传 {} 个文件，每个不超过 {} MiB；请求超出此限制。", form.max_files, limit >> 20)})
+                  .with("limit", limit)
+                  .with("max_files", form.max_files));
 }
 
 // Copies the current part to a file on its way in.
@@ -75,11 +78,12 @@ awaitable<Result<void>> take_part(http::MultipartReader& reader, files::Incoming
 
 // All parts of the form, written and not yet published. Dropping the list drops the bytes.
 awaitable<Result<IncomingList>> take_parts(const Api& api, http::Request& request, const Form& form) {
-  const std::uint64_t limit = form.max_files * api.parts.files.limit_of(form.purpose) + (form.max_files + 1) * kFrameLimit;
-  FLUX_CO_TRY(reader, http::MultipartReader::open(request, limit));
+  const std::uint64_t each = api.parts.files.limit_of(form.purpose);
+  FLUX_CO_TRY(reader, http::MultipartReader::open(request, form.max_files * each + (form.max_files + 1) * kFrameLimit));
   IncomingList list;
   for (;;) {
     auto next = co_await reader.next_part();
+    if (!next && next.error().errc() == Errc::payload_too_large) co_return too_large(form, each);
     FLUX_CO_TRY(header, std::move(next));
     if (!header) break;
     if (header->name != form.part || header->file_name.empty()) continue;
@@ -121,20 +125,19 @@ awaitable<Result<std::vector<Kept>>> take_form(const Api& api, http::Request& re
   FLUX_CO_TRY(principal, std::move(admitted));
   auto taken = co_await take_parts(api, request, form);
   FLUX_CO_TRY(list, std::move(taken));
-  std::vector<Kept> all;
-  for (auto& incoming : list) {
-    auto finished = co_await incoming->finish();
-    if (!finished) co_return blamed(std::move(finished).error(), form, all.size());
-    files::Stored& stored = *finished;
-    all.push_back(describe(form, all.size(), principal.user_id, std::move(stored), api.parts.clock.now_ms()));
+  auto finished = co_await files::Uploads::finish_all(std::move(list));
+  const auto refused = std::ranges::find_if(finished, [](const auto& one) { return !one; });
+  if (refused != finished.end()) {
+    std::vector<files::Stored> others;
+    for (auto& one : finished)
+      if (one) others.push_back(std::move(*one));
+    co_await api.parts.uploads->abandon(std::move(others));
+    co_return blamed(std::move(*refused).error(), form, static_cast<std::size_t>(refused - finished.begin()));
   }
-  auto inserted = co_await api.parts.database.write([&files = api.parts.files, all](db::Tx& tx) -> Result<void> {
-    std::uint64_t bytes = 0;
-    for (const Kept& kept : all) bytes += kept.stored.size;
-    FLUX_CHECK(files::check_room(tx, all.front().row.user_id, bytes));
-    for (const Kept& kept : all) files.insert(tx, kept.row, kept.stored);
-    return {};
-  });
+  std::vector<Kept> all;
+  for (auto& one : finished)
+    all.push_back(describe(form, all.size(), principal.user_id, std::move(*one), api.parts.clock.now_ms()));
+  auto inserted = co_await api.parts.uploads->insert(all);
   FLUX_CO_CHECK(std::move(inserted));
   co_return all;
 }
@@ -178,14 +181,14 @@ Answer import_file(const Api& api, http::Request& request) {
   FLUX_CO_CHECK(body.check());
   const files::Loc at{std::string("body"), std::string("source")};
   const std::uint64_t inline_limit = std::min(files::kInlineLimit, api.parts.files.limit_of(purpose));
-  FLUX_CO_TRY(input, files::classify_input(source, at, {api.parts.info.public_url}, {}, inline_limit, purpose));
-  Result<Kept> kept = blamed_at(Error(Errc::invalid, "own_link", {"This file is already on this server.", "该文件已在本服务器上。"}), at);
+  FLUX_CO_TRY(input, files::classify_input(source, at, {api.parts.info.public_url}, {}, inline_limit, files::Purpose::media_upload));
+  Result<Kept> kept = fail(Errc::invalid, "own_link", {"This file is already on this server.", "该文件已在本服务器上。"});
   if (auto* link = std::get_if<files::PublicUrl>(&input))
     kept = co_await api.parts.uploads->import_url(principal.user_id, purpose, link->url);
   else if (auto* bytes = std::get_if<files::InlineImage>(&input))
     kept = co_await api.parts.uploads->import_bytes(principal.user_id, purpose, name.empty() ? "pasted" : name, std::move(bytes->bytes));
-  if (!kept && kept.error().errc() == Errc::invalid && kept.error().fields().empty()) kept = blamed_at(kept.error(), at);
-  FLUX_CO_TRY(file, std::move(kept));
+  if (!kept) co_return files::refused_at(std::move(kept).error(), at);
+  const Kept& file = *kept;
   co_return private_json(kept_json(api, file, request.language()));
 }
 

@@ -96,6 +96,16 @@ std::optional<std::string_view> own_path(std::string_view value,
 
 }  // namespace
 
+std::unexpected<Error> refused_at(Error error, Loc loc) {
+  if (error.errc() != Errc::invalid || !error.fields().empty()) return fail(std::move(error));
+  FieldError field;
+  field.loc = std::move(loc);
+  field.type = error.code();
+  field.message = error.message();
+  field.context = error.context();
+  return fail(Error::invalid(std::move(field)));
+}
+
 Result<InputRef> classify_input(std::string_view value, Loc loc, const std::vector<std::string>& own_origins,
                                 const std::vector<std::string>& exempt_origins, std::uint64_t inline_limit, Purpose purpose) {
   const Refusal refuse(value, std::move(loc));

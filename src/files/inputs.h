@@ -22,6 +22,9 @@ using Loc = std::vector<std::variant<std::string, std::int64_t>>;
 
 inline constexpr std::uint64_t kInlineLimit = 10 * 1024 * 1024;  // decoded bytes of a data URI
 
+// A file's refusal, with its place in the body. What names a field already, and what is no fault of the file, stays as it is.
+std::unexpected<Error> refused_at(Error error, Loc loc);
+
 // Ours are "/files/{id}/…", the same on one of `own_origins`, and a bare UUID. `exempt_origins` as in
 // net::check_fetch_url. Errors: Errc::invalid with one field error at `loc` that names the rule as its type
 // (image_missing, data_uri, data_uri_too_large, image_type, own_link, url_…), and whose `input` shows what

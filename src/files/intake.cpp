@@ -165,10 +165,7 @@ class LocalIncoming final : public Incoming {
   Result<void> check_size(std::uint64_t size) const {
     const std::uint64_t limit = limit_for(options_, format_, purpose_);
     if (!judged_ || size <= limit) return {};
-    return fail(Error(Errc::payload_too_large, "file_too_large",
-                      {fmt::format("The file is larger than {} bytes.", limit),
-                       fmt::format("文件超过 {} 字节。", limit)})
-                    .with("limit", limit));
+    return fail(file_too_large(limit));
   }
 
   Result<void> judge() {

@@ -64,11 +64,16 @@ std::vector<Object> page(db::Tx& tx, std::string_view after, int limit) {
 
 bool reserve(db::Tx& tx, const Stored& stored, Millis now) {
   const Millis until = now + load_rules(tx).grace_ms;
+  const auto path = stored.place == kLocal ? std::nullopt : std::optional(stored.cloud_path);
   return tx.exec(
              "INSERT INTO fg_file_object (key, size, refs, place, cloud_path, next_at) VALUES ($1, $2, 0, $3, $4, $5) "
              "ON CONFLICT (key) DO UPDATE SET next_at = CASE WHEN fg_file_object.refs = 0 THEN $5 ELSE "
              "fg_file_object.next_at END WHERE fg_file_object.refs > 0 OR fg_file_object.owner IS NULL",
-             {stored.key, stored.size, stored.place, stored.cloud_path, until}) == 1;
+             {stored.key, stored.size, stored.place, path, until}) == 1;
+}
+
+void abandon(db::Tx& tx, const std::vector<Stored>& all, Millis now) {
+  for (const Stored& stored : all) static_cast<void>(reserve(tx, stored, now));
 }
 
 std::vector<Object> claim(db::Tx& tx, std::string_view node, Millis now, int limit, const std::set<std::string>& under_way) {

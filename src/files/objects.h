@@ -45,6 +45,8 @@ std::vector<Object> page(db::Tx& tx, std::string_view after, int limit);
 // Before bytes are put into a store without a row: they are removed in the end, should none ever come.
 // False while it is just being removed: come again.
 bool reserve(db::Tx& tx, const Stored& stored, Millis now);
+// The same for bytes whose rows will not come: what they belong to was refused. Others' rows may have them.
+void abandon(db::Tx& tx, const std::vector<Stored>& all, Millis now);
 
 // ---- the mover's ----
 

@@ -44,6 +44,16 @@ Result<void> check_format(Format format, Purpose purpose) {
                   .with("received", boost::json::string(mime_of(format))));
 }
 
+Error file_too_large(std::uint64_t limit) {
+  constexpr std::uint64_t kMebibyte = 1 << 20;
+  const bool round = limit % kMebibyte == 0;
+  const std::uint64_t number = round ? limit / kMebibyte : limit;
+  return Error(Errc::payload_too_large, "file_too_large",
+               {fmt::format("The file is larger than {} {}.", number, round ? "MiB" : "bytes"),
+                fmt::format("文件超过 {} {}。", number, round ? "MiB" : "字节")})
+      .with("limit", limit);
+}
+
 std::uint64_t limit_for(const Options& options, Format format, Purpose purpose) {
   if (purpose == Purpose::result) return options.result_limit;
   return is_film(format) ? options.video_limit : is_sound(format) ? options.audio_limit : options.upload_limit;

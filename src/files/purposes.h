@@ -12,5 +12,7 @@ Result<void> check_format(Format format, Purpose purpose);
 std::uint64_t limit_for(const Options& options, Format format, Purpose purpose);
 // The most bytes any file for that purpose may have.
 std::uint64_t limit_of(const Options& options, Purpose purpose);
+// payload_too_large, file_too_large; context `limit`, in bytes.
+Error file_too_large(std::uint64_t limit);
 
 }  // namespace fluxgate::files

@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "files/names.h"
+#include "files/purposes.h"
 #include "files/rules.h"
 
 namespace fluxgate::files {
@@ -48,12 +49,6 @@ std::unexpected<Error> Uploads::not_found() {
   return fail(Errc::not_found, "upload_not_found", {"There is no such upload, or its time is over.", "上传不存在或已过期。"});
 }
 
-std::unexpected<Error> Uploads::too_large(std::uint64_t limit) {
-  return fail(Error(Errc::payload_too_large, "file_too_large",
-                    {fmt::format("The file is larger than {} bytes.", limit), fmt::format("文件超过 {} 字节。", limit)})
-                  .with("limit", limit));
-}
-
 bool Uploads::may_pass(const Error& error) {
   return error.errc() != Errc::invalid && error.errc() != Errc::unsupported_media && error.errc() != Errc::payload_too_large;
 }
@@ -63,7 +58,7 @@ std::string Uploads::path_of(std::string_view id) const { return fmt::format("{}
 
 Result<Upload> Uploads::drafted(std::string user_id, Purpose purpose, std::string_view name, std::uint64_t length) const {
   if (length == 0) return fail(Errc::invalid, "empty_file", {"The file is empty.", "文件为空。"});
-  if (length > files_.limit_of(purpose)) return too_large(files_.limit_of(purpose));
+  if (length > files_.limit_of(purpose)) return fail(file_too_large(files_.limit_of(purpose)));
   Upload upload;
   upload.created_at = clock_.now_ms();
   upload.id = new_id(upload.created_at);

@@ -114,6 +114,13 @@ class Uploads {
   // Bytes that came inside a request.
   awaitable<Result<KeptFile>> import_bytes(std::string user_id, Purpose purpose, std::string name, std::string bytes);
 
+  // Files that came in one request are kept together or not at all: finished side by side, as many at once as the pools
+  // have threads, and …
+  static awaitable<std::vector<Result<Stored>>> finish_all(std::vector<std::unique_ptr<Incoming>> all);
+  // … entered in one transaction: payload_too_large (storage_quota). What is refused leaves no bytes behind.
+  awaitable<Result<void>> insert(std::vector<KeptFile> all);
+  awaitable<void> abandon(std::vector<Stored> all);
+
   // What is being fetched gives up soon. Before the server that waits for it is stopped.
   void stop() { stopping_ = true; }
 
@@ -136,7 +143,6 @@ class Uploads {
   awaitable<Result<Stored>> read_back(DirectStore from, Upload upload, std::string sha256);
   awaitable<std::vector<std::string>> clear_incoming(std::vector<std::string> ids);
   static std::unexpected<Error> not_found();
-  static std::unexpected<Error> too_large(std::uint64_t limit);
   // Whether the same bytes could be taken another time.
   static bool may_pass(const Error& error);
 
@@ -148,7 +154,7 @@ class Uploads {
 
   awaitable<Result<Stored>> ingest(std::vector<std::string> paths, Purpose purpose);
   FileRow row_of(const std::string& user_id, std::string_view source, std::string_view name, const Stored& stored) const;
-  awaitable<Result<KeptFile>> insert(FileRow row, Stored stored);
+  awaitable<Result<KeptFile>> insert_one(FileRow row, Stored stored);
   awaitable<void> give_up(std::string id);
   awaitable<Result<Stored>> fetch(std::string url, Purpose purpose);
 

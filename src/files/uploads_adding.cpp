@@ -1,4 +1,5 @@
 // Adding to an upload, a piece at a time.
+#include "files/purposes.h"
 #include "files/sniff.h"
 #include "files/uploads.h"
 
@@ -39,7 +40,7 @@ Result<void> Uploads::Adding::expect(std::string_view algorithm, std::string dig
 
 Result<void> Uploads::Adding::write(std::string_view bytes) {
   if (refused_) return std::unexpected(*refused_);
-  if (file_.length() + file_.aside() + bytes.size() > upload_.length) return too_large(upload_.length);
+  if (file_.length() + file_.aside() + bytes.size() > upload_.length) return fail(file_too_large(upload_.length));
   if (!judged_ && !upload_.is_part() && file_.length() == head_.size()) {
     head_.append(bytes.substr(0, kSniffBytes - head_.size()));
     if (head_.size() == kSniffBytes) {
@@ -56,7 +57,7 @@ Result<void> Uploads::Adding::write(std::string_view bytes) {
 Result<void> Uploads::Adding::judge() {
   FLUX_CHECK(uploads_.files_.begin(upload_.purpose)->write(head_));
   const std::uint64_t limit = uploads_.files_.limit_of(purpose_of(sniff(head_)));
-  if (upload_.length > limit) return too_large(limit);
+  if (upload_.length > limit) return fail(file_too_large(limit));
   return {};
 }
 

@@ -67,7 +67,10 @@ awaitable<Result<KeptFile>> Uploads::enter_joined(Upload upload, Stored stored, 
     files_.insert(tx, row, stored);
     return {};
   });
-  FLUX_CO_CHECK(std::move(inserted));
+  if (!inserted) {
+    co_await abandon({stored});
+    co_return std::unexpected(std::move(inserted).error());
+  }
   co_return KeptFile{std::move(row), std::move(stored)};
 }
 

@@ -13,6 +13,17 @@ std::unexpected<Error> bad_source(std::string type, Text message, boost::json::o
   return fail(Error::invalid(std::move(field)));
 }
 
+Text why_unreachable(net::Failure::Kind kind) {
+  using enum net::Failure::Kind;
+  switch (kind) {
+    case resolve: return {"The link's host name cannot be resolved.", "无法解析链接的域名。"};
+    case connect: return {"The link's host refuses the connection.", "链接的主机拒绝连接。"};
+    case tls: return {"The certificate of the link's host is not trusted.", "链接主机的证书不受信任。"};
+    case timeout: return {"The link's host does not answer in time.", "链接的主机响应超时。"};
+    default: return {"The connection to the link's host broke.", "与链接主机的连接中断。"};
+  }
+}
+
 }  // namespace
 
 awaitable<Result<KeptFile>> Uploads::import_bytes(std::string user_id, Purpose purpose, std::string name, std::string bytes) {
@@ -20,7 +31,7 @@ awaitable<Result<KeptFile>> Uploads::import_bytes(std::string user_id, Purpose p
   FLUX_CO_CHECK(incoming->write(bytes));
   auto stored = co_await incoming->finish();
   FLUX_CO_TRY(object, std::move(stored));
-  auto kept = co_await insert(row_of(user_id, "upload", name, object), object);
+  auto kept = co_await insert_one(row_of(user_id, "upload", name, object), object);
   co_return kept;
 }
 
@@ -28,7 +39,7 @@ awaitable<Result<KeptFile>> Uploads::import_url(std::string user_id, Purpose pur
   std::string name = url.substr(0, url.find_first_of("?#"));
   auto fetched = co_await boost::asio::co_spawn(client_executor_, fetch(std::move(url), purpose), use_awaitable);
   FLUX_CO_TRY(object, std::move(fetched));
-  auto kept = co_await insert(row_of(user_id, "import", name, object), object);
+  auto kept = co_await insert_one(row_of(user_id, "import", name, object), object);
   co_return kept;
 }
 
@@ -55,7 +66,7 @@ awaitable<Result<Stored>> Uploads::fetch(std::string url, Purpose purpose) {
   if (!reply && reply.error().kind == net::Failure::Kind::refused)
     co_return bad_source("url_address", {"The link leads to an address that is not public.", "链接指向非公网地址。"});
   if (!reply)
-    co_return bad_source("url_unreachable", {"The link cannot be fetched.", "无法获取该链接。"},
+    co_return bad_source("url_unreachable", why_unreachable(reply.error().kind),
                          {{"reason", boost::json::string(net::to_string(reply.error().kind))}});
   if (reply->status != 200)
     co_return bad_source("url_status",

@@ -4,8 +4,12 @@
 
 #include <filesystem>
 
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+
 #include "base/ids.h"
 #include "files/names.h"
+#include "files/objects.h"
 #include "files/rules.h"
 #include "files/stores/disk.h"
 #include "files/uploads.h"
@@ -82,18 +86,50 @@ awaitable<Result<KeptFile>> Uploads::enter(Upload upload, Stored stored) {
     files_.insert(tx, row, stored);
     return {};
   });
-  FLUX_CO_CHECK(std::move(inserted));
+  if (!inserted) {
+    co_await abandon({stored});
+    co_return std::unexpected(std::move(inserted).error());
+  }
   co_return KeptFile{std::move(row), std::move(stored)};
 }
 
-awaitable<Result<KeptFile>> Uploads::insert(FileRow row, Stored stored) {
-  auto inserted = co_await database_.write([this, row, stored](db::Tx& tx) -> Result<void> {
-    FLUX_CHECK(check_room(tx, row.user_id, stored.size));
-    files_.insert(tx, row, stored);
+awaitable<Result<KeptFile>> Uploads::insert_one(FileRow row, Stored stored) {
+  KeptFile kept{std::move(row), std::move(stored)};
+  auto inserted = co_await insert({kept});
+  FLUX_CO_CHECK(std::move(inserted));
+  co_return kept;
+}
+
+awaitable<Result<void>> Uploads::insert(std::vector<KeptFile> all) {
+  auto inserted = co_await database_.write([this, all](db::Tx& tx) -> Result<void> {
+    std::uint64_t bytes = 0;
+    for (const KeptFile& kept : all) bytes += kept.stored.size;
+    FLUX_CHECK(check_room(tx, all.front().row.user_id, bytes));
+    for (const KeptFile& kept : all) files_.insert(tx, kept.row, kept.stored);
     return {};
   });
-  FLUX_CO_CHECK(std::move(inserted));
-  co_return KeptFile{std::move(row), std::move(stored)};
+  if (inserted) co_return inserted;
+  std::vector<Stored> unwanted;
+  for (KeptFile& kept : all) unwanted.push_back(std::move(kept.stored));
+  co_await abandon(std::move(unwanted));
+  co_return inserted;
+}
+
+awaitable<void> Uploads::abandon(std::vector<Stored> all) {
+  if (all.empty()) co_return;
+  co_await database_.write([all, now = clock_.now_ms()](db::Tx& tx) { objects::abandon(tx, all, now); });
+}
+
+awaitable<std::vector<Result<Stored>>> Uploads::finish_all(std::vector<std::unique_ptr<Incoming>> all) {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  using Finishing = decltype(boost::asio::co_spawn(executor, all.front()->finish(), boost::asio::deferred));
+  std::vector<Finishing> finishing;
+  for (const auto& incoming : all) finishing.push_back(boost::asio::co_spawn(executor, incoming->finish(), boost::asio::deferred));
+  auto [order, thrown, finished] = co_await boost::asio::experimental::make_parallel_group(std::move(finishing))
+                                       .async_wait(boost::asio::experimental::wait_for_all(), use_awaitable);
+  for (const std::exception_ptr& exception : thrown)
+    if (exception) std::rethrow_exception(exception);
+  co_return std::move(finished);
 }
 
 }  // namespace fluxgate::files

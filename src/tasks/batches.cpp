@@ -140,15 +140,21 @@ class BatchService final : public Batches {
           return read_house(tx, accounts, provider, user);
         });
     if (!house) co_return fail(std::move(house).error());
-    auto packed = co_await pack(std::move(request), *house);
-    FLUX_CO_TRY(parcel, std::move(packed));
-    auto user_id = parcel.batch.user_id;
-    auto placed = co_await parts_.database.write(
-        [&files = parts_.files, parcel = std::move(parcel)](db::Tx& tx) { return place_all(tx, files, parcel); });
+    const auto parcel = std::make_shared<Parcel>();
+    auto packed = co_await pack(std::move(request), *house, *parcel);
+    Result<Submitted> placed = Submitted{};
+    if (packed)
+      placed = co_await parts_.database.write([&files = parts_.files, parcel](db::Tx& tx) { return place_all(tx, files, *parcel); });
+    else
+      placed = std::unexpected(std::move(packed).error());
     if (placed && !placed->replayed) {
-      parts_.hub.changed(user_id);
+      parts_.hub.changed(parcel->batch.user_id);
       parts_.engine.wake();
+      co_return placed;
     }
+    TakenInputs::Pictures pictures;
+    for (Order& order : parcel->orders) std::ranges::move(order.uploads, std::back_inserter(pictures));
+    co_await abandon(parts_.database, std::move(pictures), parcel->batch.created_at);
     co_return placed;
   }
 
@@ -194,8 +200,7 @@ class BatchService final : public Batches {
 
  private:
   // Every request as an order; the refused ones noted or, all together, the answer.
-  awaitable<Result<Parcel>> pack(BatchRequest request, House house) {
-    Parcel parcel;
+  awaitable<Result<void>> pack(BatchRequest request, House house, Parcel& parcel) {
     Batch& batch = parcel.batch;
     batch.created_at = parts_.clock.now_ms();
     batch.id = new_id(batch.created_at);
@@ -234,7 +239,7 @@ class BatchService final : public Batches {
     const auto& expected = request.wishes.expected_price;
     if (expected && parcel.quote > *expected)
       co_return fail(price_changed(parcel.quote, parcel.orders.front().task.quote_rev, *expected));
-    co_return parcel;
+    co_return Result<void>();
   }
 
   // From here on none of its tasks is begun; a crash leaves nothing but to end them.

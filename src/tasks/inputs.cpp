@@ -4,6 +4,7 @@
 
 #include "base/ids.h"
 #include "files/inputs.h"
+#include "files/objects.h"
 
 namespace fluxgate::tasks {
 namespace {
@@ -39,11 +40,9 @@ awaitable<Result<std::pair<files::FileRow, files::Stored>>> keep(files::Files& f
   co_return std::pair(std::move(row), std::move(*stored));
 }
 
-}  // namespace
-
-awaitable<Result<TakenInputs>> take_inputs(db::Database& database, files::Files& files, std::vector<std::string> inputs,
-                                           std::string param, InputContext context) {
-  TakenInputs taken;
+// One after the other into `taken`.
+awaitable<Result<void>> take_each(db::Database& database, files::Files& files, const std::vector<std::string>& inputs,
+                                  const std::string& param, const InputContext& context, TakenInputs& taken) {
   std::uint64_t inline_bytes = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     files::Loc loc{std::string("body"), param};
@@ -56,7 +55,7 @@ awaitable<Result<TakenInputs>> take_inputs(db::Database& database, files::Files&
     }
     if (auto* picture = std::get_if<files::InlineImage>(&reference)) {
       auto kept = co_await keep(files, picture->bytes, context);
-      if (!kept) co_return fail(std::move(kept).error());
+      if (!kept) co_return files::refused_at(std::move(kept).error(), std::move(loc));
       inline_bytes += kept->second.size;
       taken.hashes.push_back(kept->second.sha256);
       taken.values.push_back(files.link(kept->first.id, kept->first.filename, context.now));
@@ -79,7 +78,25 @@ awaitable<Result<TakenInputs>> take_inputs(db::Database& database, files::Files&
            fmt::format("{}：图片随请求内联发送，总计不超过 {} 字节，收到 {}。管理员设置 WEBUI_URL 后可改由服务商自行获取。", param, kInlineTotal, inline_bytes)},
           "")));
   }
-  co_return taken;
+  co_return Result<void>();
+}
+
+}  // namespace
+
+awaitable<Result<TakenInputs>> take_inputs(db::Database& database, files::Files& files, std::vector<std::string> inputs,
+                                           std::string param, InputContext context) {
+  TakenInputs taken;
+  auto all = co_await take_each(database, files, inputs, param, context, taken);
+  if (all) co_return taken;
+  co_await abandon(database, std::move(taken.uploads), context.now);
+  co_return std::unexpected(std::move(all).error());
+}
+
+awaitable<void> abandon(db::Database& database, TakenInputs::Pictures pictures, Millis now) {
+  if (pictures.empty()) co_return;
+  std::vector<files::Stored> all;
+  for (auto& [row, stored] : pictures) all.push_back(std::move(stored));
+  co_await database.write([all, now](db::Tx& tx) { files::objects::abandon(tx, all, now); });
 }
 
 }  // namespace fluxgate::tasks

@@ -15,7 +15,8 @@ namespace fluxgate::tasks {
 struct TakenInputs {
   std::vector<std::string> values;
   std::vector<std::string> hashes;  // sha256 of each one's content, "" where only its address is known
-  std::vector<std::pair<files::FileRow, files::Stored>> uploads;
+  using Pictures = std::vector<std::pair<files::FileRow, files::Stored>>;
+  Pictures uploads;
 };
 
 struct InputContext {
@@ -25,7 +26,10 @@ struct InputContext {
   Millis now = 0;
 };
 
+// What is refused leaves no pictures behind.
 awaitable<Result<TakenInputs>> take_inputs(db::Database& database, files::Files& files, std::vector<std::string> inputs,
                                            std::string param, InputContext context);
+// The submit was refused after all, and with it the pictures that came inside.
+awaitable<void> abandon(db::Database& database, TakenInputs::Pictures pictures, Millis now);
 
 }  // namespace fluxgate::tasks

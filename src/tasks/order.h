@@ -43,7 +43,7 @@ struct Order {
   Task task;
   CacheRules cache;
   bool use_cache = false;
-  std::vector<std::pair<files::FileRow, files::Stored>> uploads;
+  TakenInputs::Pictures uploads;
   credits::Stamp stamp;
 };
 

@@ -43,6 +43,7 @@ class Service final : public Tasks {
           return Submitted{task.id, false, std::move(task)};
         });
     if (placed && !placed->replayed) parts_.engine.wake();
+    else co_await abandon(parts_.database, std::move(order.uploads), order.stamp.now);
     co_return placed;
   }
 

@@ -4,6 +4,7 @@
 #include "identity/passwords.h"
 #include "notify/alerts.h"
 #include "side_by_side.h"
+#include "tasks/inputs.h"
 
 namespace fluxgate::closures {
 namespace {
@@ -82,6 +83,15 @@ TEST_P(RequestsSideBySide, UploadsBecomeFilesAndTheirLeftoversAreForgotten) {
   const Person ann = house.sign_up("ann@example.org");
   const std::string sound = a_sound();
   EXPECT_EQ(yes([&](int) { return house.run(house.uploads->import_bytes(ann.id, files::Purpose::audio_upload, "a.mp3", sound)).has_value(); }), 64);
+  // What is refused in the end leaves its bytes to be removed, once, and nobody else's.
+  const files::Stored mine{.key = fmt::format("44/44/{}.mp3", std::string(64, '4')), .size = 3};
+  side_by_side(kSideBySide, [&](int) {
+    house.run(house.uploads->abandon({mine}));
+    house.run(tasks::abandon(house.database, {{{}, mine}}, now()));
+    return 0;
+  });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_file_object WHERE refs = 0"), 1);
+  EXPECT_EQ(house.number("SELECT refs FROM fg_file_object WHERE refs > 0"), 64);
   // What is no sound is given up by whoever sees it, whoever else does.
   const auto wrong = house.run(house.uploads->begin_direct(ann.id, files::Purpose::audio_upload, "a.mp3", sound.size(), "audio/mpeg"));
   house.direct->put_by_client(wrong->request, std::string(sound.size(), 'x'));

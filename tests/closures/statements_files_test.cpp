@@ -9,6 +9,7 @@
 #include "files/stock.h"
 #include "notify/events.h"
 #include "statements.h"
+#include "tasks/inputs.h"
 
 namespace fluxgate::closures {
 namespace {
@@ -57,6 +58,10 @@ TEST_P(FileStatements, OfUploads) {
     auto kept = co_await house.uploads->import_bytes(ann.id, files::Purpose::audio_upload, "pasted", sound);
     EXPECT_TRUE(kept);
   });
+  const auto bytes = [](char digit) { return files::Stored{.key = fmt::format("{0}{0}/{0}{0}/{1}.mp3", digit, std::string(64, digit)), .size = 3}; };
+  work_fails("refused in the end", [&]() -> awaitable<void> { co_await house.uploads->abandon({bytes('4')}); });
+  work_fails("refused with its submit", [&]() -> awaitable<void> { co_await tasks::abandon(house.database, {{{}, bytes('5')}}, now()); });
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_file_object WHERE refs = 0"), 2);
   const auto part = house.run(house.uploads->create(ann.id, files::Purpose::media_upload, "", sound.size(), "partial"));
   {
     const auto adding = house.run(house.uploads->add(part->id, ann.id, 0));

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/crypto.h"
 #include "suite.h"
 
 namespace fluxgate::integration {
@@ -33,8 +34,13 @@ TEST(Uploads, TakeTenMebibytesAndNotAByteMore) {
   const std::string largest = png_of_bytes(kLimit);
   ASSERT_EQ(largest.size(), kLimit);
   EXPECT_EQ(upload(ann, {{"file", "a.png", largest, "image/png"}}).status, 200);
-  const Answer refused = upload(ann, {{"file", "a.png", png_of_bytes(kLimit + 1), "image/png"}});
-  EXPECT_EQ(refused.status, 413) << refused.body;
+  for (const std::size_t more : {1, 1024 * 1024}) {  // the second is refused by its announced length
+    const Answer refused = upload(ann, {{"file", "a.png", png_of_bytes(kLimit + more), "image/png"}});
+    EXPECT_EQ(refused.status, 413) << refused.body;
+    EXPECT_EQ(refused.code(), "file_too_large");
+    EXPECT_EQ(refused.json().at("limit"), kLimit);
+    EXPECT_EQ(refused.json().at("detail"), "The file is larger than 10 MiB.");
+  }
 }
 
 TEST(Uploads, AreJudgedByTheirBytes) {
@@ -56,6 +62,27 @@ TEST(Uploads, NameTheMissingPart) {
   EXPECT_EQ(first_loc(upload(ann, {{"file", "", "a plain field"}})), "body/file");
   EXPECT_EQ(first_loc(upload(ann, {{"file", "a.png", ""}})), "body/file");
   EXPECT_EQ(first_loc(upload(ann, {{"file", "a.png", png(8, 8)}}, "upload-images")), "body/files");
+}
+
+std::string first_type(const Answer& answer) {
+  const json::value body = answer.json();
+  return body.at("detail").is_array() ? std::string(body.at("detail").at(0).at("type").as_string()) : "";
+}
+
+TEST(Uploads, ThatAreEmptyAreRefused) {
+  const Person ann = somebody();
+  const std::tuple<const char*, std::vector<Part>, const char*> empty[] = {
+      {"flux/upload-image", {{"file", "a.png", "", "image/png"}}, "body/file"},
+      {"flux/upload-images", {{"files", "a.png", png(8, 8), "image/png"}, {"files", "b.png", "", "image/png"}}, "body/files/1"},
+      {"kling-lip-sync/upload-video", {{"video", "a.mp4", "", "video/mp4"}}, "body/video"},
+      {"kling-lip-sync/upload-audio", {{"audio", "a.mp3", "", "audio/mpeg"}}, "body/audio"}};
+  for (const auto& [path, parts, loc] : empty) {
+    const Answer refused = api().send({.method = "POST", .path = std::string("/api/v1/") + path, .token = ann.token, .parts = parts});
+    EXPECT_EQ(refused.status, 422) << refused.body;
+    EXPECT_EQ(first_loc(refused), loc);
+    EXPECT_EQ(first_type(refused), "empty_file");
+  }
+  EXPECT_EQ(upload(ann, {{"file", "a.png", png(1, 1), "image/png"}}).status, 200) << "a pixel is not nothing";
 }
 
 TEST(Uploads, OfManyAreAllOrNone) {
@@ -81,6 +108,38 @@ TEST(Uploads, OfManyAreAllOrNone) {
   EXPECT_EQ(eleven.status, 422);
   EXPECT_EQ(first_loc(eleven), "body/files");
   EXPECT_EQ(stored(), before);
+
+  // Of two bad ones the first is told, whichever was looked at first.
+  std::vector<Part> bad = parts(10);
+  for (const std::size_t at : {3, 7}) bad[at].bytes.resize(bad[at].bytes.size() - 20);
+  const auto files = [&] { return api().get("/api/v1/storage/usage", ann.token).json().at("files"); };
+  const auto kept = files();
+  const Answer refused = upload(ann, bad, "upload-images");
+  EXPECT_EQ(refused.status, 422) << refused.body;
+  EXPECT_EQ(first_loc(refused), "body/files/3");
+  EXPECT_EQ(first_type(refused), "broken_image");
+  EXPECT_EQ(files(), kept);
+}
+
+TEST(Uploads, InsideASubmitAreRefusedAtTheirPlace) {
+  const Person ann = somebody();
+  const auto uri = [](const std::string& bytes) { return "data:image/png;base64," + crypto::base64(bytes); };
+  const std::string good = uri(png(30, 31)), cut = uri(png(30, 31).substr(0, 40));
+  const struct {
+    const char* path;
+    json::object body;
+    const char* loc;
+    const char* type;
+  } wrongs[] = {
+      {"image-to-image", {{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "x"}, {"image_url", cut}}, "body/image_url", "broken_image"},
+      {"image-to-image", {{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "x"}, {"image_url", uri("<html>")}}, "body/image_url", "image_type"},
+      {"multi-image-edit", {{"model", "fal-ai/flux-pro/kontext/multi"}, {"prompt", "x"}, {"image_urls", {good, cut}}}, "body/image_urls/1", "broken_image"}};
+  for (const auto& [path, body, loc, type] : wrongs) {
+    const Answer refused = api().post(std::string("/api/v1/flux/") + path, ann.token, body);
+    EXPECT_EQ(refused.status, 422) << refused.body;
+    EXPECT_EQ(first_loc(refused), loc);
+    EXPECT_EQ(first_type(refused), type);
+  }
 }
 
 TEST(Uploads, ABodyThatEndsHalfWayIsRefused) {

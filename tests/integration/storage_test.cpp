@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/crypto.h"
 #include "suite.h"
 
 namespace fluxgate::integration {
@@ -128,6 +129,26 @@ TEST(Quotas, LetInWhatFitsAndNotAByteMore) {
   EXPECT_EQ(submitted.code(), "storage_quota");
   EXPECT_EQ(api().post("/api/v1/batches", ann.token, {{"requests", json::array{text_body("nor this")}}}).code(), "storage_quota");
   EXPECT_EQ(balance(ann), before) << "nothing is held";
+}
+
+// Bytes on the disk, whoever they belong to.
+std::size_t objects() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(data_folder() / "files"))
+    count += entry.is_regular_file() && entry.path().extension() == ".png";
+  return count;
+}
+
+TEST(Quotas, LeaveNoBytesOfWhatTheyRefuse) {
+  const Person ann = somebody();
+  const std::string picture = "data:image/png;base64," + crypto::base64(png(61, 62));
+  RulesChanged rules(json::object{{"users", json::object{{ann.id, 1}}}, {"grace_s", 0}});
+  const std::size_t before = objects();
+  EXPECT_EQ(upload(ann, png(63, 64)).code(), "storage_quota");
+  EXPECT_EQ(api().post("/api/v1/uploads/import", ann.token, {{"source", picture}}).code(), "storage_quota");
+  json::object submit{{"model", "fal-ai/flux-1/dev/image-to-image"}, {"prompt", "no room"}, {"image_url", picture}};
+  EXPECT_EQ(api().post("/api/v1/flux/image-to-image", ann.token, submit).code(), "storage_quota");
+  EXPECT_TRUE(eventually([&] { return objects() <= before; })) << objects() << " of " << before;
 }
 
 TEST(Quotas, OfAllTogetherHoldForEverybody) {

@@ -335,7 +335,7 @@ TEST(Imports, KeepWhatWasPasted) {
   EXPECT_EQ(kept.json().at("width"), 20);
   EXPECT_EQ(import(ann, {{"source", "data:audio/mpeg;base64," + crypto::base64(fixture("sound.mp3"))}, {"kind", "audio"}}).status, 200);
   EXPECT_EQ(import(ann, {{"source", "data:text/html;base64," + crypto::base64("<html>")}}).status, 415);
-  EXPECT_EQ(import(ann, {{"source", "data:image/png;base64," + crypto::base64("<html>")}, {"kind", "image"}}).status, 422);
+  EXPECT_EQ(import(ann, {{"source", "data:image/png;base64," + crypto::base64("<html>")}, {"kind", "image"}}).status, 415) << "by the same rules as a form";
   EXPECT_EQ(import(ann, {{"source", "data:image/png;base64,###"}}).status, 422);
   EXPECT_EQ(import(ann, {{"source", std::string(15 * 1024 * 1024, 'x')}}).status, 413);
   EXPECT_EQ(api().send({.method = "POST", .path = "/api/v1/uploads/import", .token = ann.token, .body = "{", .headers = {{"Content-Type", "application/json"}}}).status, 400);

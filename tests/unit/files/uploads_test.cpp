@@ -186,6 +186,57 @@ TEST_F(UploadsTest, DropAPieceWhoseChecksumIsWrongOrWhoseEndNeverCame) {
   EXPECT_TRUE(found(upload)->file);
 }
 
+// One that takes a few turns, and knows how many others are at it.
+class SlowIncoming final : public Incoming {
+ public:
+  SlowIncoming(int turns, int& under_way, int& most) : turns_(turns), under_way_(under_way), most_(most) {}
+  Result<void> write(std::string_view) override { return {}; }
+  awaitable<Result<Stored>> finish() override {
+    most_ = std::max(most_, ++under_way_);
+    for (int i = 0; i < turns_; ++i) co_await boost::asio::post(co_await boost::asio::this_coro::executor, use_awaitable);
+    --under_way_;
+    if (turns_ % 2 == 0) co_return fail(Errc::invalid, fmt::format("refused_{}", turns_), {});
+    co_return Stored{.key = std::to_string(turns_)};
+  }
+
+ private:
+  const int turns_;
+  int& under_way_;
+  int& most_;
+};
+
+TEST_F(UploadsTest, OfOneFormAreFinishedSideBySideAndToldInTheirOrder) {
+  int under_way = 0, most = 0;
+  std::vector<std::unique_ptr<Incoming>> all;
+  for (int turns : {10, 9, 8, 7, 6, 5, 4, 3, 2, 1}) all.push_back(std::make_unique<SlowIncoming>(turns, under_way, most));
+  const auto finished = wait(Uploads::finish_all(std::move(all)));
+  EXPECT_EQ(most, 10);
+  ASSERT_EQ(finished.size(), 10u);
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(finished[i] ? finished[i]->key : finished[i].error().code(), i % 2 == 0 ? fmt::format("refused_{}", 10 - i) : std::to_string(10 - i));
+}
+
+// Their bytes are on the disk already when it turns out that they may not stay.
+TEST_F(UploadsTest, ThatAreRefusedInTheEndAreLeftToBeRemoved) {
+  database_->write_now([](db::Tx& tx) { EXPECT_TRUE(save_rules(tx, {.user_bytes = 1}, 0)); });
+  const auto unwanted = [&] { return database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM fg_file_object WHERE refs = 0 AND next_at IS NOT NULL"); }); };
+  const auto kept = wait(uploads_->import_bytes("ann", Purpose::upload, "a.png", picture_));
+  ASSERT_FALSE(kept);
+  EXPECT_EQ(kept.error().code(), "storage_quota");
+  EXPECT_EQ(unwanted(), 1);
+  // The same bytes, kept after all.
+  database_->write_now([](db::Tx& tx) { EXPECT_TRUE(save_rules(tx, {.rev = 1}, 0)); });
+  EXPECT_TRUE(wait(uploads_->import_bytes("ann", Purpose::upload, "a.png", picture_)));
+  EXPECT_EQ(unwanted(), 0);
+  // And refused to another: whoever has them keeps them.
+  wait([](Uploads& uploads, Stored stored) -> awaitable<int> {
+    co_await uploads.abandon({stored});
+    co_return 0;
+  }(*uploads_, *put(Purpose::upload, picture_)));
+  EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT refs FROM fg_file_object"); }), 1);
+  EXPECT_EQ(unwanted(), 0);
+}
+
 TEST(Digests, AreThePublishedOnes) {
   const auto hex = [](std::string_view algorithm) {
     auto digest = Digest::of(algorithm);
