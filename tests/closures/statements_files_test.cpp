@@ -144,6 +144,8 @@ TEST_P(FileStatements, OfStoredFiles) {
   });
   std::vector<Object> due;
   closure_fails("a claim of what is due", [&](db::Tx& tx) { due = files::objects::claim(tx, "n", now(), 10); });
+  // What a transaction that has just failed still locks is passed over, and claimed the next time.
+  while (due.size() < 2) due = house.write([&](db::Tx& tx) { return files::objects::claim(tx, "n", now(), 10); });
   ASSERT_EQ(due.size(), 2u);
   closure_fails("an object is put back", [&](db::Tx& tx) { files::objects::put_back(tx, "n", k1, now(), "away", true); });
   const files::objects::Moved moved{store, "s3", "generated/images/" + k2, "http://there/" + k2, "etag"};
