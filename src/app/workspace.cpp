@@ -45,13 +45,13 @@ std::unexpected<Error> refused(const db::Plan& plan) {
 Result<void> repair_now(const Config& config, const std::string& url) {
   RepairWishes wishes;
   wishes.go_on = [](const db::Plan& plan) {
-    for (const auto& line : plan.lines) log::info("repair, planned: {}: {}", line.table, line.text.en);
+    for (const auto& line : plan.lines) log::info("repair, planned: {}: {}", line.table.empty() ? "-" : line.table, line.text.en);
     return true;
   };
   FLUX_TRY(done, repair_database(config, url, wishes));
   if (!done.plan.possible()) return refused(done.plan);
   if (done.backup) log::info("repair: the backup is {}", done.backup->place);
-  for (const auto& line : done.report) log::info("repair, done: {}: {}", line.table, line.text.en);
+  for (const auto& line : done.report) log::info("repair, done: {}: {}", line.table.empty() ? "-" : line.table, line.text.en);
   if (!done.scrubbed) log::warn("repair: VACUUM failed, so deleted secrets may still lie in the file; run it when there is room");
   return {};
 }

@@ -47,8 +47,12 @@ class PostgresDatabase final : public Database {
 
   Dialect dialect() const override { return Dialect::postgresql; }
   void stop() override;
-  void announce(const std::string& word) override { bulletin_->announce(word); }
-  void on_announced(std::function<void(const std::string&)> heard) override { bulletin_->listen(std::move(heard)); }
+  void announce(const std::string& word) override {
+    if (bulletin_) bulletin_->announce(word);
+  }
+  void on_announced(std::function<void(const std::string&)> heard) override {
+    if (bulletin_) bulletin_->listen(std::move(heard));
+  }
 
  protected:
   void enqueue_write(std::shared_ptr<Job> job) override { enqueue(writes_, std::move(job)); }
@@ -94,7 +98,7 @@ class PostgresDatabase final : public Database {
   int most_writing_ = 1;
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<bool> away_{false};  // told once, however many closures notice
-  std::unique_ptr<Bulletin> bulletin_;
+  std::unique_ptr<Bulletin> bulletin_;  // none where nothing is written: a standby knows no LISTEN
 
   std::mutex mutex_;  // guards what follows up to threads_
   std::condition_variable work_, stopping_;
@@ -125,7 +129,7 @@ PostgresDatabase::PostgresDatabase(std::string_view url, OpenOptions options)
       session_(options.exclusive_server ? kServerSession : kToolSession),
       read_only_(options.read_only) {
   Session first{first_session(options)};  // here, so that a wrong URL is heard of at once
-  bulletin_ = std::make_unique<Bulletin>(target_);
+  if (!read_only_) bulletin_ = std::make_unique<Bulletin>(target_);
   const int count = options.connections > 0 ? options.connections : kConnections;
   most_writing_ = std::max(1, count - std::max(1, count / 4));
   for (int i = 0; i < count; ++i)
@@ -157,7 +161,7 @@ void PostgresDatabase::stop() {
   stopping_.notify_all();
   for (std::thread& thread : threads_)
     if (thread.joinable()) thread.join();
-  bulletin_->stop();
+  if (bulletin_) bulletin_->stop();
 }
 
 // ---- the queue ----
