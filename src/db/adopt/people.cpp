@@ -33,7 +33,7 @@ void folders_over(Work& work, const std::string& legacy) {
     work.tx.exec(
         "INSERT INTO folder (id, parent_id, user_id, name, items, meta, data, is_expanded, created_at, updated_at) "
         "VALUES ($1, $2, $3, $4, NULL, NULL, $5, FALSE, $6, $7)",
-        {row.text(id), row[parent], row.text(user), row.text(name), row[data], made / 1000, time_of(row[updated]).value_or(made) / 1000});
+        {row.id(id, made), row[parent], row.text(user), row.text(name), row[data], made / 1000, time_of(row[updated]).value_or(made) / 1000});
   });
   mark_done(work, legacy, rows, rows);
   work.say(legacy, {fmt::format("{} folders were put into Open WebUI's own shape.", rows),
@@ -52,7 +52,7 @@ void channels_over(Work& work, const std::string& legacy) {
     work.tx.exec(
         "INSERT INTO channel (id, user_id, name, description, data, meta, access_control, created_at, updated_at, type) "
         "VALUES ($1, $2, $3, $4, $5, $6, NULL, $7, $8, NULL)",
-        {row.text(id), row[user], row[name], row[description], row[data], row[meta], made * kNanos,
+        {row.id(id, made), row[user], row[name], row[description], row[data], row[meta], made * kNanos,
          time_of(row[updated]).value_or(made) * kNanos});
   });
   mark_done(work, legacy, rows, rows);

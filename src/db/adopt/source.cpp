@@ -3,9 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/ids.h"
 #include "db/introspect.h"
 
 namespace fluxgate::db::adopt {
+
+std::string OldRow::id(int number, Millis at) const {
+  std::string known = text(number);
+  return known.empty() ? new_id(at) : known;
+}
 
 Source::Source(Tx& tx, std::string table) : tx_(tx), table_(std::move(table)) {
   for (FoundColumn& column : columns_of(tx, table_)) columns_.insert(std::move(column.name));

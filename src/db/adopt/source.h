@@ -22,6 +22,8 @@ class OldRow {
     return row_.text(number);
   }
   std::string text(int number) const { return text_of((*this)[number]); }
+  // A new one, as of `at`, where there is none: SQLite takes rows without a key that is text.
+  std::string id(int number, Millis at) const;
 
  private:
   const Row& row_;

@@ -27,7 +27,7 @@ std::vector<OldStore> read_stores(Tx& tx, const std::string& table, Millis now) 
             created = source.pick("created_at"), updated = source.pick("updated_at");
   std::vector<OldStore> stores;
   source.each("", [&](const OldRow& row) {
-    OldStore store{row.text(id), row.text(provider), row.text(secret_id), row.text(secret_key), row.text(region),
+    OldStore store{row.id(id, now), row.text(provider), row.text(secret_id), row.text(secret_key), row.text(region),
                    row.text(bucket), row.text(domain), row.text(base)};
     store.enabled = flag_of(row[enabled]).value_or(false);
     store.created_at = time_of(row[created]).value_or(now);
@@ -102,7 +102,7 @@ void copy_files(Work& work, const std::string& legacy) {
         "INSERT INTO generated_files (id, user_id, filename, file_type, file_size, storage_provider, cloud_url, cloud_path, source_type, "
         "source_task_id, file_metadata, status, error_message, created_at, updated_at) "
         "VALUES ($1, $2, $3, $4, $5, 'local', $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        {row.text(id), row.text(user), row.text(name), file_type.empty() ? "image" : file_type, integer_of(row[size]), row[url],
+        {row.id(id, made), row.text(user), row.text(name), file_type.empty() ? "image" : file_type, integer_of(row[size]), row[url],
          row[path], source_type.empty() ? "unknown" : source_type, row[task], row[metadata], state.empty() ? "pending" : state,
          row[error], created_at, updated_at});
   });
