@@ -29,6 +29,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// Each may hold a picture of 100 million pixels (docs/uploads.md has what that takes).
+constexpr int kMediaThreadsMax = 2;
+
 tasks::UpstreamAccount fal_account(const Config& config) {
   tasks::UpstreamAccount account;
   account.account = {"environment", "flux", config.fal_base_url, config.fal_key, {}};
@@ -129,6 +132,8 @@ Result<void> NodeImpl::build() {
   files.upload_limit = mebibytes(config_.upload_image_mb);
   files.video_limit = mebibytes(config_.upload_video_mb);
   files.audio_limit = mebibytes(config_.upload_audio_mb);
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  files.media_threads = config_.media_threads != 0 ? config_.media_threads : std::min(cores, kMediaThreadsMax);
   files_ = files::make_files(files, clock_);
   files_->sweep();
 

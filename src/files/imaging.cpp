@@ -161,10 +161,12 @@ bool remove_metadata(Image& image) {
 
 bool save(VipsImage* image, Format format, const std::string& path) {
   constexpr int kQuality = 95;
+  // Better codes need the whole picture in memory, six bytes a pixel.
+  constexpr std::int64_t kOptimisedMax = 16'000'000;
+  const gboolean optimised = std::int64_t{vips_image_get_width(image)} * vips_image_get_height(image) <= kOptimisedMax;
   switch (format) {
     case Format::jpeg:
-      return vips_jpegsave(image, path.c_str(), "Q", kQuality, "strip", TRUE, "optimize_coding", TRUE,
-                           nullptr) == 0;
+      return vips_jpegsave(image, path.c_str(), "Q", kQuality, "strip", TRUE, "optimize_coding", optimised, nullptr) == 0;
     case Format::webp: return vips_webpsave(image, path.c_str(), "Q", kQuality, "strip", TRUE, nullptr) == 0;
     default: return vips_pngsave(image, path.c_str(), "compression", 6, "strip", TRUE, nullptr) == 0;
   }
