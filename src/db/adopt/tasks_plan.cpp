@@ -17,7 +17,7 @@ void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
         rows += row.i64(1);
         if (ended_by(row.text(0)) == Ended::unfinished) unfinished += row.i64(1);
       });
-      const std::int64_t without_id = tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE COALESCE(id, '') = ''", quoted_name(table)));
+      const std::int64_t without_id = tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE COALESCE(CAST(id AS TEXT), '') = ''", quoted_name(table)));
       const std::int64_t taken = rows - without_id;
       const std::string stays = table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table);
       lines.push_back({table,
