@@ -209,6 +209,18 @@ awaitable<Result<void>> Depot::deposit_in(OpenStorePtr to, Stored& stored) {
   auto put = co_await put_whole(to, object, disk_.path_of(stored.key), there.cloud_path, stored.mime);
   if (!put) co_return fail(std::move(put).error());
   there.etag = put->etag;
+  if (known && known->refs > 0) {  // others have the same bytes on a disk: their rows come along, or would point to nothing
+    const objects::Moved moved{there.place, to->row.provider, there.cloud_path, public_url(to->row, there.cloud_path), there.etag};
+    const bool along = co_await database_.write([node = options_.node_id, key = there.key, moved, at = now()](db::Tx& tx) {
+      const auto object = objects::claim_one(tx, node, key, at);
+      if (!object) return false;
+      if (object->is_local()) return objects::moved(tx, node, *object, moved, at);
+      objects::put_back(tx, node, key, std::nullopt);
+      return object->place == moved.place;
+    });
+    if (!along)
+      co_return fail(Errc::unavailable, "being_moved", {"The same file is just being moved.", "相同的文件正在迁移。"});
+  }
   stored = std::move(there);
   disk_.take_away(stored.key, std::chrono::milliseconds(0));
   co_return Result<void>();
