@@ -39,6 +39,18 @@ void analyze(Tx& tx) {
     if (is_ours(name)) tx.exec("ANALYZE " + qualified(schema, name));
 }
 
+// "open-webui (20 sessions), psql (1 session)"; ours are left out.
+std::string connected(Tx& tx) {
+  std::string list;
+  tx.each("SELECT COALESCE(NULLIF(application_name, ''), usename), COUNT(*) FROM pg_stat_activity WHERE datname = current_database() "
+          "AND COALESCE(backend_type, 'client backend') = 'client backend' AND application_name <> 'fluxgate' AND pid <> pg_backend_pid() "
+          "GROUP BY 1 ORDER BY 1",
+          {}, [&list](const Row& row) {
+            list += fmt::format("{}{} ({} session{})", list.empty() ? "" : ", ", row.text(0), row.i64(1), row.i64(1) == 1 ? "" : "s");
+          });
+  return list;
+}
+
 class PostgresCare final : public Care {
  public:
   explicit PostgresCare(std::string url) : url_(std::move(url)), described_(parse_postgres_url(url_, false).described) {}
@@ -47,8 +59,14 @@ class PostgresCare final : public Care {
   std::string described() const override { return described_; }
   bool exists() override { return true; }
   void read(const std::function<void(Tx&)>& closure) override {
-    explaining([&] { readable().read_now([&closure](Tx& tx) { closure(tx); }, std::source_location{}); });
+    explaining([&] {
+      readable().read_now([&](Tx& tx) {
+        closure(tx);
+        others_ = connected(tx);
+      }, std::source_location{});
+    });
   }
+  std::optional<Text> remark() const override;
   void examine() override {}  // the server answers for its pages
   bool take_turn() override;
   void change(const std::function<void(Tx&)>& closure) override {
@@ -82,6 +100,7 @@ class PostgresCare final : public Care {
   std::string in_the_way();
 
   const std::string url_, described_;
+  std::string others_;  // who else was connected when it was read last
   std::unique_ptr<Database> database_, reading_;
   std::unique_ptr<PgConnection> turn_;  // has the lock as long as it lives
 };
@@ -107,6 +126,12 @@ std::string PostgresCare::in_the_way() {
   } catch (const Failure&) {
     return "";
   }
+}
+
+std::optional<Text> PostgresCare::remark() const {
+  if (others_.empty()) return std::nullopt;
+  return Text{fmt::format("Others are connected to this database: {}. The old platform must be stopped; Open WebUI may go on.", others_),
+              fmt::format("该数据库还有其他连接：{}。旧平台必须先停止，Open WebUI 可继续运行。", others_)};
 }
 
 bool PostgresCare::take_turn() {

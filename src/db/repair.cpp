@@ -135,7 +135,7 @@ Repaired repair(Care& care, const adopt::Options& options, const std::function<b
     care.examine();
     care.read([&](Tx& tx) { done.plan = make_plan(tx, options); });
     if (const auto remark = care.remark(); remark && done.plan.state == State::needs_repair)
-      done.plan.lines.insert(done.plan.lines.begin(), Line{"", *remark, Level::info});
+      done.plan.lines.insert(done.plan.lines.begin(), Line{"", *remark, Level::warning});
   }
   if (done.plan.state == State::newer) throw CareFailure(newer_version(done.plan.version));
   if (done.plan.state == State::ready || !go_on(done.plan) || !done.plan.possible()) return done;

@@ -477,6 +477,10 @@ std::string refusal(Care& care, const adopt::Options& options) {
 TEST_F(OnPostgresql, WhoIsInTheWayIsNamed) {
   write([](Tx& tx) { tx.exec("DROP INDEX fg_task_history"); });
   PgConnection other(parse_postgres_url(url_ + "&application_name=visitor", true), {});
+  repair(*care_, options_, [](const Plan& plan) {
+    EXPECT_NE(plan.lines.front().text.en.find("Others are connected to this database: visitor (1 session)."), std::string::npos);
+    return false;
+  });
   other.command("BEGIN");
   other.command("LOCK TABLE fg_task");
   const std::string said = refusal(*care_, options_);
