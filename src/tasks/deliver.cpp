@@ -1,4 +1,6 @@
 // From the upstream's result to stored files and settled money.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/ids.h"
@@ -42,15 +44,17 @@ files::Stored stored_from_json(const boost::json::object& object) {
   return stored;
 }
 
-constexpr Millis kStoreAwayPause = 5'000;
+constexpr Millis kPlacePause = 5'000;
 
 awaitable<void> pause(std::chrono::milliseconds time) {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, time);
   co_await timer.async_wait(use_awaitable);
 }
 
-bool is_store_away(const Error& error) {
-  return error.code() == "store_unavailable" || error.code() == "folder_not_shared";
+// The store or this node's disk has no place for a result now.
+bool is_without_place(const Error& error) {
+  constexpr std::string_view kCodes[] = {"store_unavailable", "folder_not_shared", "storage_full", "storage_failed"};
+  return std::ranges::count(kCodes, error.code()) != 0;
 }
 
 boost::json::object output_to_json(const providers::Output& output) {
@@ -86,7 +90,7 @@ awaitable<void> Engine::on_done(Task task, Attempt attempt, providers::Done done
     if (!output.bytes.empty()) {
       // Inline results are stored first: the database is no place for them, and there is no link to ask again.
       auto stored = co_await keep(output.bytes);
-      while (!stored && is_store_away(stored.error()) && !group_.stopping()) {
+      while (!stored && is_without_place(stored.error()) && !group_.stopping()) {
         co_await pause(std::chrono::seconds(1));
         stored = co_await keep(output.bytes);
       }
@@ -140,7 +144,7 @@ awaitable<void> Engine::deliver(Task task) {
   const boost::json::array outputs = outputs_of(task);
   std::vector<std::optional<files::Stored>> stored;
   std::size_t missing = 0;
-  bool store_away = false;
+  bool no_place = false;
   for (const auto& value : outputs) {
     const boost::json::object& output = value.as_object();
     if (auto* done = output.if_contains("stored")) {
@@ -153,7 +157,7 @@ awaitable<void> Engine::deliver(Task task) {
       continue;
     }
     log::warn("task {}: a result could not be stored: {} {}", task.id, fetched.error().message().en, fetched.error().internal());
-    store_away = store_away || is_store_away(fetched.error());
+    no_place = no_place || is_without_place(fetched.error());
     stored.push_back(std::nullopt);
     ++missing;
   }
@@ -161,8 +165,8 @@ awaitable<void> Engine::deliver(Task task) {
 
   constexpr int kRounds = 5;
   auto& flight = flights_[task.id];
-  // There is no place for the result now; that is no reason to give it up.
-  if (store_away) co_return schedule(task.id, now() + kStoreAwayPause);
+  // No reason to give the result up, however long it lasts.
+  if (no_place) co_return schedule(task.id, now() + kPlacePause);
   bool give_up = ++flight.failures >= kRounds || now() - task.updated_at > options_.policy.storing_deadline_ms;
   if (!give_up) {
     // The links may have expired: ask for the result again before the next round.

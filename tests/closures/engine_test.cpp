@@ -42,7 +42,8 @@ struct Common {
   House& house;
   tasks::AccountStore accounts{house.sealer};
   catalogue::Holder catalogue{simulation::sim_catalogue()};
-  std::unique_ptr<files::Files> files = simulation::sim_files();
+  Result<void> disk{};  // what it says of a write
+  std::unique_ptr<files::Files> files = simulation::sim_files([this] { return disk; });
   Hesitant adapter;
 };
 
@@ -216,6 +217,30 @@ TEST_P(EngineFails, ToHearOfItsCommitsAndGoesOn) {
   work_for_years();
 }
 
+using EngineWaits = EngineAtWork;
+
+// A result that there is no room for is no result that is lost, however long that lasts.
+TEST_P(EngineWaits, ForADiskThatIsFullOrBroken) {
+  Node node(common, "node");
+  for (const char* code : {"storage_full", "storage_failed"}) {
+    common.disk = fail(Errc::unavailable, code, {"no room", "没有空间"});
+    for (int i = 0; i < 3; ++i) node.submit(user, "a boat");
+    for (const Millis from = house.clock.now_ms(); house.clock.now_ms() - from < 3'600'000;) {
+      house.clock.advance(30'000);
+      node.turn();
+    }
+    EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task WHERE status = 'storing'"), 3) << code;
+    common.disk = {};
+    for (int turn = 0; turn < 10 && !all_ended(); ++turn) {
+      house.clock.advance(5'000);
+      node.turn();
+    }
+    EXPECT_TRUE(all_ended());
+  }
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_task WHERE status = 'succeeded'"), 6);
+  node.stop();
+}
+
 using EngineSideBySide = EngineAtWork;
 
 TEST_P(EngineSideBySide, SixtyFourNodesDoTheWorkOnce) {
@@ -266,6 +291,7 @@ TEST_P(EngineSideBySide, SixtyFourNodesDoTheWorkOnce) {
 }
 
 FLUX_ON_BOTH_ENGINES(EngineFails);
+FLUX_ON_BOTH_ENGINES(EngineWaits);
 FLUX_ON_BOTH_ENGINES(EngineSideBySide);
 
 }  // namespace

@@ -59,9 +59,10 @@ class SimCatalogue final : public catalogue::Catalogue {
 
 class SimIncoming final : public files::Incoming {
  public:
+  explicit SimIncoming(const Refusal& refusal) : refusal_(refusal) {}
   Result<void> write(std::string_view piece) override {
     bytes_ += piece;
-    return {};
+    return refusal_ ? refusal_() : Result<void>{};
   }
   awaitable<Result<files::Stored>> finish() override {
     files::Stored stored;
@@ -73,12 +74,14 @@ class SimIncoming final : public files::Incoming {
   }
 
  private:
+  const Refusal& refusal_;
   std::string bytes_;
 };
 
 class SimFiles final : public files::Files {
  public:
-  std::unique_ptr<files::Incoming> begin(files::Purpose) override { return std::make_unique<SimIncoming>(); }
+  explicit SimFiles(Refusal refusal) : refusal_(std::move(refusal)) {}
+  std::unique_ptr<files::Incoming> begin(files::Purpose) override { return std::make_unique<SimIncoming>(refusal_); }
   std::string link(std::string_view, std::string_view, Millis) const override { return {}; }
   Result<std::string> check_link(std::string_view, std::string_view, std::string_view, Millis) const override { return ""; }
   std::string file_id_of(std::string_view) const override { return {}; }
@@ -95,11 +98,14 @@ class SimFiles final : public files::Files {
   awaitable<Result<std::string>> local_copy(std::string_view) override { co_return ""; }
   void sweep() override {}
   void attach(files::Remote&) override {}
+
+ private:
+  const Refusal refusal_;
 };
 
 }  // namespace
 
 std::shared_ptr<const catalogue::Catalogue> sim_catalogue() { return std::make_shared<SimCatalogue>(); }
-std::unique_ptr<files::Files> sim_files() { return std::make_unique<SimFiles>(); }
+std::unique_ptr<files::Files> sim_files(Refusal refusal) { return std::make_unique<SimFiles>(std::move(refusal)); }
 
 }  // namespace fluxgate::simulation

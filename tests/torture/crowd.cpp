@@ -152,6 +152,7 @@ void Crowd::judge_person(const Person& person, Tally& tally) {
       tally.succeeded += succeeded;
       tally.failed += task.at("state") == "failed";
       tally.cancelled += task.at("state") == "cancelled";
+      if (task.at("state") == "failed") ++tally.whys[json::serialize(task.at("error"))];
       if (!is_final(task)) ++tally.unfinished, tally.open += json::serialize(task) + "\n";
       if (paid != (succeeded ? quote : 0)) ++tally.wrong_charges;
       for (const auto& image : task.at("images").as_array()) {

@@ -20,7 +20,8 @@ struct Tally {
   std::int64_t keys = 0, answered = 0, repeats = 0, tasks = 0, succeeded = 0, failed = 0, cancelled = 0, pictures = 0;
   std::int64_t lost_tasks = 0, double_tasks = 0, wrong_charges = 0, unfinished = 0, broken_pictures = 0;
   double lost_credits = 0;
-  std::string open;  // the unfinished ones, for people
+  std::string open;                   // the unfinished ones, for people
+  std::map<std::string, int> whys;    // of the failed ones
 };
 
 class Crowd {
