@@ -70,6 +70,8 @@ void add_serve_options(CLI::App& app, Config& config) {
       ->envname("UPLOAD_AUDIO_MB")->check(CLI::Range(1, 1024))->capture_default_str();
   app.add_option("--media-threads", config.media_threads, "Pictures and videos decoded at once; 0 = one per core, at most 2")
       ->envname("MEDIA_THREADS")->check(CLI::Range(0, 64))->capture_default_str();
+  app.add_option("--disk-low-mb", config.disk_low_mb, "Administrators are alerted when less is free where files are kept, MiB; 0 = never")
+      ->envname("DISK_LOW_MB")->check(CLI::Range(0, 100'000'000))->capture_default_str();
   app.add_option("--status-calls", config.status_calls_per_s, "Status questions per second and account")
       ->envname("STATUS_CALLS_PER_SECOND")->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--unknown-wait", config.unknown_wait_s, "Seconds before an unanswered submit is decided on")

@@ -41,6 +41,7 @@ struct Config {
   std::string fetch_proxy;
   // uploads, MiB a file
   int upload_image_mb = 10, upload_video_mb = 100, upload_audio_mb = 5;
+  int disk_low_mb = 1024;  // 0 = never
   int media_threads = 0;  // 0 = one per core, at most 2
   // engine
   int status_calls_per_s = 20;

@@ -159,6 +159,7 @@ Result<void> NodeImpl::build_depot() {
   files::DepotOptions options;
   options.directory = config_.data_dir + "/files";
   options.node_id = node_id_;
+  options.least_room = static_cast<std::uint64_t>(config_.disk_low_mb) << 20;
   depot_ = std::make_unique<files::Depot>(engine_thread_.context().get_executor(), *client_, *workspace_.database, *sealer_, clock_, options);
   boost::asio::io_context now;
   auto read = boost::asio::co_spawn(now, depot_->refresh(), boost::asio::use_future);

@@ -38,6 +38,7 @@ struct DepotOptions {
   std::uint64_t copies_bytes = 2ull << 30;  // of objects fetched from stores, kept to be sent again
   Millis first_pause_ms = 1'000;            // after a store failed; doubled up to …
   Millis longest_pause_ms = 60'000;         // … this
+  std::uint64_t least_room = 0;             // bytes free in `directory`, below which administrators get an alert
 };
 
 // A store as it is configured, ready for use.
@@ -131,6 +132,7 @@ class Depot final : public Remote {
   // folder.cpp
   awaitable<void> learn_folder();
   awaitable<void> name_folder();
+  awaitable<void> look_at_room();
 
   // mover.cpp
   awaitable<void> keep_moving();
@@ -168,6 +170,7 @@ class Depot final : public Remote {
   Millis rest_until_ = 0;
   std::string resting_;        // its id and revision
   bool alerted_ = true;        // an alert may be open: of this life, or of the one before
+  std::optional<bool> told_low_;  // of the room in the folder, by this life
   std::unordered_map<std::string, std::shared_ptr<Fetch>> fetches_;  // by path; on the engine's thread
   std::map<std::string, bool> one_bucket_;  // by both stores' ids and revisions; on the engine's thread
 };

@@ -2,9 +2,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
+
 #include "base/ids.h"
 #include "db/turns.h"
 #include "files/depot.h"
+#include "notify/alerts.h"
 
 namespace fluxgate::files {
 namespace {
@@ -42,6 +45,24 @@ awaitable<void> Depot::name_folder() {
             "fg_node_folder.node_id)",
             {node});
   });
+}
+
+// Administrators hear of it before results have to wait, and when it is over; also of what a life before said.
+awaitable<void> Depot::look_at_room() {
+  std::error_code failed;
+  const auto room = std::filesystem::space(options_.directory, failed).available;
+  if (failed) co_return;  // whoever writes there will say so
+  const bool low = room < options_.least_room;
+  if (told_low_ == low) co_return;
+  constexpr std::uintmax_t kMB = 1'000'000;
+  const Text words{fmt::format("Only {} MB are free where files are kept ({}). When it is full, uploads are refused and results wait: "
+                               "make room there, or set up a storage.", room / kMB, options_.directory),
+                   fmt::format("文件目录（{}）仅剩 {} MB。写满后将拒绝上传，结果也会等待：请清理空间或配置云存储。", options_.directory, room / kMB)};
+  co_await database_.write([id = new_id(now()), folder = folder_, low, words, at = now()](db::Tx& tx) {
+    if (low) notify::raise(tx, id, "disk_low", folder, words, at);
+    else notify::resolve(tx, "disk_low", folder, at);
+  });
+  told_low_ = low;
 }
 
 awaitable<void> Depot::learn_folder() {

@@ -101,6 +101,7 @@ awaitable<void> Depot::keep_tidy() {
     });
     try {
       co_await name_folder();
+      co_await look_at_room();
     } catch (const std::exception& e) {
       log::error("storage: the tidying: {}", e.what());
     }

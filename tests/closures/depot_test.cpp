@@ -35,9 +35,9 @@ class Shelf final : public net::HttpClient {
 // A node's depot, on the thread that turns it.
 class Node {
  public:
-  Node(House& house, const std::string& id)
+  Node(House& house, const std::string& id, std::uint64_t least_room = 0)
       : depot(io_.get_executor(), shelf, house.database, house.sealer, house.clock,
-              {.directory = house.files_folder(), .node_id = id, .first_pause_ms = 1, .longest_pause_ms = 1}) {}
+              {.directory = house.files_folder(), .node_id = id, .first_pause_ms = 1, .longest_pause_ms = 1, .least_room = least_room}) {}
   // False when it has failed.
   template <class F>
   bool did(F work) {
@@ -209,9 +209,25 @@ class DepotFails : public DepotAtWork {
   }
 };
 using DepotSideBySide = DepotAtWork;
+using DepotRoom = DepotAtWork;
 
 TEST_P(DepotFails, AtEveryStatementAndGoesOn) { work_for_years(Failing::in_turn); }
 TEST_P(DepotFails, ToHearOfItsCommitsAndGoesOn) { work_for_years(Failing::untold); }
+
+// On both sides of the limit; a life that finds room resolves what one before it raised.
+TEST_P(DepotRoom, IsToldOfWhenThereIsLittle) {
+  const auto free = fs::space(house.files_folder()).available;
+  const auto open = [&] { return house.number("SELECT COUNT(*) FROM fg_alert WHERE kind = 'disk_low' AND resolved_at IS NULL"); };
+  for (const auto& [least_room, alerts] : {std::pair(free * 2, 1), std::pair(free / 2, 0)}) {
+    Node node(house, "node", least_room);
+    node.start();
+    for (int turn = 0; open() != alerts; ++turn) {
+      ASSERT_LT(turn, 6'000);
+      node.turn();
+    }
+    node.stop();
+  }
+}
 
 TEST_P(DepotSideBySide, SixtyFourNodesMoveAndRemoveEachObjectOnce) {
   std::vector<std::string> keys;
@@ -246,6 +262,7 @@ TEST_P(DepotSideBySide, SixtyFourNodesMoveAndRemoveEachObjectOnce) {
 }
 
 FLUX_ON_BOTH_ENGINES(DepotFails);
+FLUX_ON_BOTH_ENGINES(DepotRoom);
 FLUX_ON_BOTH_ENGINES(DepotSideBySide);
 
 }  // namespace
