@@ -1,5 +1,7 @@
 #include "files/work_pool.h"
 
+#include <system_error>
+
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 
@@ -9,14 +11,21 @@ namespace fluxgate::files {
 
 WorkPool::WorkPool(int threads, int queue_limit)
     : queue_limit_(static_cast<std::size_t>(std::max(1, queue_limit))) {
-  for (int i = 0; i < std::max(1, threads); ++i)
-    threads_.emplace_back([this] {
-      serve();
-      release_imaging_thread();
-    });
+  try {
+    for (int i = 0; i < std::max(1, threads); ++i)
+      threads_.emplace_back([this] {
+        serve();
+        release_imaging_thread();
+      });
+  } catch (const std::system_error& error) {
+    stop();  // those that were begun are waited for
+    throw std::system_error(error.code(), "the system gives no more threads for decoding pictures; raise its limit (ulimit -u) or lower MEDIA_THREADS");
+  }
 }
 
-WorkPool::~WorkPool() {
+WorkPool::~WorkPool() { stop(); }
+
+void WorkPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

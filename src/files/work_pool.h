@@ -53,6 +53,7 @@ class WorkPool {
 
   std::shared_ptr<Job> join_or_add(WhenFull when_full, const std::string& key, Work work,
                                    std::function<void()> resume);
+  void stop();
   void serve();
   void finish(const std::shared_ptr<Job>& job);
 

@@ -364,6 +364,8 @@ TEST(Previews, AreAvifForBrowsersThatTakeIt) {
   EXPECT_EQ(chosen.header("vary"), "Accept");
   EXPECT_EQ(api().get(link + "&w=320&f=avif").header("content-type"), "image/avif");
   EXPECT_EQ(api().send({.path = link + "&w=320&f=webp", .headers = {{"Accept", "image/avif"}}}).header("content-type"), "image/webp");
+  EXPECT_EQ(api().send({.path = link + "&w=320", .headers = {{"Accept", "image/avif;q=0, image/*"}}}).header("content-type"), "image/webp");
+  EXPECT_EQ(api().send({.path = link + "&w=320", .headers = {{"Accept", "image/avif;q=0.8, image/*"}}}).header("content-type"), "image/avif");
   EXPECT_EQ(first_loc(api().get(link + "&w=320&f=jpeg")), "query/f");
   EXPECT_NE(chosen.header("etag"), api().get(link + "&w=320").header("etag"));
 }
