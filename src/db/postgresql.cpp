@@ -67,8 +67,8 @@ class PostgresDatabase final : public Database {
     Clock::time_point until{};
     bool writes = false;
   };
-  // A loss that one session meets ends the epoch of all: the others may still stand, with a server that was the
-  // primary once, and would read there what is no longer true.
+  // A loss that one session meets ends the epoch of all, and so does one that finds itself with another server: the
+  // others may still stand, with a server that was the primary once, and would read there what is no longer true.
   struct Session {
     std::unique_ptr<PgConnection> connection;
     std::uint64_t epoch = 0;
@@ -86,6 +86,7 @@ class PostgresDatabase final : public Database {
   void run(Session& session, const Work& work);
   std::exception_ptr failed_try(Session& session, const Work& work, Pace& pace, bool& again);
   void connect(Session& session);
+  std::uint64_t epoch_of(const PgConnection& session, std::uint64_t begun);
   void read_once(PgConnection& session, Job& job);
   void write_once(Session& session, const Work& work);
   bool was_committed(Session& session, const Work& work, const std::string& transaction, const std::string& incarnation);
@@ -105,6 +106,7 @@ class PostgresDatabase final : public Database {
   std::deque<Work> reads_, writes_;
   std::uint64_t numbers_ = 0;
   int writing_ = 0;
+  std::string incarnation_;  // of the server that this epoch is of
   bool stopped_ = false;
   std::vector<std::thread> threads_;
 };
@@ -129,6 +131,7 @@ PostgresDatabase::PostgresDatabase(std::string_view url, OpenOptions options)
       session_(options.exclusive_server ? kServerSession : kToolSession),
       read_only_(options.read_only) {
   Session first{first_session(options)};  // here, so that a wrong URL is heard of at once
+  incarnation_ = first->incarnation();
   if (!read_only_) bulletin_ = std::make_unique<Bulletin>(target_);
   const int count = options.connections > 0 ? options.connections : kConnections;
   most_writing_ = std::max(1, count - std::max(1, count / 4));
@@ -265,12 +268,20 @@ std::exception_ptr PostgresDatabase::failed_try(Session& session, const Work& wo
 
 void PostgresDatabase::connect(Session& session) {
   const auto epoch = epoch_.load();
-  if (!session || !session->alive() || session.epoch != epoch) {
-    session.reset();
-    session.epoch = epoch;
-    session.connection = std::make_unique<PgConnection>(target_, session_);
-    if (away_.exchange(false)) log::info("the database is back");
-  }
+  if (session && session->alive() && session.epoch == epoch) return;
+  session.reset();
+  session.epoch = epoch;
+  session.connection = std::make_unique<PgConnection>(target_, session_);
+  session.epoch = epoch_of(*session, epoch);
+  if (away_.exchange(false)) log::info("the database is back");
+}
+
+// Of a session whose making began in the epoch `begun`. Those that only read may be spread over many standbys.
+std::uint64_t PostgresDatabase::epoch_of(const PgConnection& session, std::uint64_t begun) {
+  std::lock_guard lock(mutex_);
+  if (read_only_ || session.incarnation() == incarnation_) return begun;
+  incarnation_ = session.incarnation();
+  return ++epoch_;
 }
 
 void PostgresDatabase::read_once(PgConnection& session, Job& job) {

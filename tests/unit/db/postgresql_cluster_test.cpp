@@ -79,6 +79,42 @@ TEST_F(Cluster, WritesGoToTheServerThatTakesThem) {
     EXPECT_EQ(database->read_now([](Tx& tx) { return tx.number("SELECT COUNT(*) FROM t"); }), 4) << "reads go there too";
 }
 
+// Nobody wrote on the old sessions, which therefore notice nothing.
+TEST_F(Cluster, NoSessionStaysBehindWhenOneIsMadeElsewhere) {
+  two_servers();
+  constexpr int kSessions = 6;
+  auto database = open(both_, {.connections = kSessions});
+  // One closure on each session at once.
+  const auto on_each = [&](auto closure) {
+    std::atomic<int> inside = 0;
+    std::vector<std::thread> callers;
+    for (int i = 0; i < kSessions; ++i)
+      callers.emplace_back([&] {
+        database->read_now([&](Tx& tx) {
+          ++inside;
+          while (inside < kSessions) std::this_thread::yield();
+          closure(tx);
+        });
+      });
+    for (auto& caller : callers) caller.join();
+  };
+  std::atomic<bool> moved = false, held = false;
+  std::thread reader([&] {  // one of the sessions there are is in use
+    database->read_now([&](Tx& tx) {
+      EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), 0);
+      held = true;
+      while (!moved) std::this_thread::yield();
+    });
+  });
+  while (!held) std::this_thread::yield();
+  set_read_only(urls_[0], true);
+  set_read_only(urls_[1], false);
+  insert(*database, "first");
+  moved = true;
+  reader.join();
+  on_each([](Tx& tx) { EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), 1); });
+}
+
 TEST_F(Cluster, ClosuresWaitUntilAnotherServerTakesOver) {
   two_servers();
   auto database = open(both_, {.connections = 2});
