@@ -46,8 +46,17 @@ pid_t spawn_here(std::vector<std::string> words, const fs::path& log) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  // A shell lets what it starts in the background ignore SIGQUIT, which is what we end servers with.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t quit;
+  ::sigemptyset(&quit);
+  ::sigaddset(&quit, SIGQUIT);
+  posix_spawnattr_setsigdefault(&attributes, &quit);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   pid_t pid = -1;
-  const int failed = ::posix_spawn(&pid, argv.front(), &actions, nullptr, argv.data(), environ);
+  const int failed = ::posix_spawn(&pid, argv.front(), &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) throw std::runtime_error("setpriv cannot be started");
   return pid;

@@ -248,9 +248,11 @@ TEST_F(Postgres, CarriesWordsToOtherNodesAndNotBack) {
   }
   EXPECT_TRUE(heard.contains("ann") && heard.contains("bob"));
   EXPECT_FALSE(echoed);
-  heard.clear();
-  for (int i = 0; i < 1'000; ++i) database_->announce(fmt::format("user-with-a-long-name-{}", i));
-  heard_more.wait_for(lock, std::chrono::seconds(10), [&] { return heard.contains("*") || heard.size() == 1'000; });
+  // Words that are said while others are being sent go with the next message; at some time too many come together.
+  for (int tries = 0; tries < 100 && !heard.contains("*"); ++tries) {
+    for (int i = 0; i < 1'000; ++i) database_->announce(fmt::format("user-with-a-long-name-{}", i));
+    heard_more.wait_for(lock, std::chrono::milliseconds(100), [&] { return heard.contains("*"); });
+  }
   EXPECT_TRUE(heard.contains("*")) << "more than fit into one message are everybody";
 }
 
