@@ -16,6 +16,10 @@ Error primary_admin() {
                 "首位管理员的账号受保护:只能由本人修改,且始终为管理员。"});
 }
 
+Error wrong_password() {
+  return Error(Errc::bad_request, "wrong_password", {"The current password is wrong.", "当前密码不正确。"});
+}
+
 // The change an admin asked for, cleaned. What equals the stored value is not judged: an imported account
 // may have an e-mail or picture that today's rules would refuse.
 Result<UserChange> cleaned(const User& user, const UserUpdate& update, int password_byte_limit) {
@@ -83,16 +87,19 @@ awaitable<Result<Session>> Identity::change_password(std::string user_id, std::s
   auto attempted = co_await attempt(fmt::format("password {}", user_id), std::move(current),
                                     found.credentials->password_hash);
   FLUX_CO_TRY(right, std::move(attempted));
-  if (!right)
-    co_return fail(Errc::bad_request, "wrong_password",
-                   {"The current password is wrong.", "当前密码不正确。"});
+  if (!right) co_return fail(wrong_password());
 
   auto hashed = co_await hashes_.hash(std::move(next));
   FLUX_CO_TRY(hash, std::move(hashed));
   UserChange change;
   change.password_hash = std::move(hash);
-  auto changed = co_await database_.write([user_id, change = std::move(change), now = clock_.now_ms()](
-                                              db::Tx& tx) { return change_user(tx, user_id, change, now); });
+  auto changed = co_await database_.write([user_id, change = std::move(change), proven = found.credentials->password_hash,
+                                           now = clock_.now_ms()](db::Tx& tx) -> Result<User> {
+    lock_user(tx, user_id);  // of two changes at once that know the same password, one wins
+    const auto present = find_credentials(tx, user_id);
+    if (present && present->password_hash != proven) return fail(wrong_password());
+    return change_user(tx, user_id, change, now);
+  });
   cache_.forget(user_id);
   FLUX_CO_TRY(user, std::move(changed));
   co_return start_session(std::move(user), tokens_, clock_.now_ms(), found.settings.session_lifetime);

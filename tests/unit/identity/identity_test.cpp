@@ -159,6 +159,20 @@ TEST_F(IdentityTest, ChangingThePasswordEndsOlderTokensHereAtOnce) {
   EXPECT_TRUE(sign_in("ada@example.org", "battery staple"));
 }
 
+TEST_F(IdentityTest, OfTwoChangesAtOnceThatKnowTheSamePasswordOneWins) {
+  const auto ada = *sign_up("ada@example.org");
+  boost::asio::io_context io;
+  const auto changed = [&](std::string next) {
+    return boost::asio::co_spawn(io, identity_->change_password(ada.user.id, "correct horse", std::move(next)), boost::asio::use_future);
+  };
+  auto one = changed("battery staple"), other = changed("paper clips");
+  io.run();
+  const auto first = one.get(), second = other.get();
+  ASSERT_NE(first.has_value(), second.has_value());
+  EXPECT_EQ(code_of(first ? second : first), "wrong_password");
+  EXPECT_TRUE(sign_in("ada@example.org", first ? "battery staple" : "paper clips"));
+}
+
 TEST_F(IdentityTest, ChangesMadeOnAnotherNodeReachThisOneWithinFiveSeconds) {
   restart(open_to_users());
   ASSERT_TRUE(sign_up("ada@example.org"));
