@@ -35,7 +35,4 @@ class PgValues {
   std::string signature_;
 };
 
-// `text` where it is UTF-8 without NUL; else with U+FFFD for each byte that is not.
-std::string storable_text(std::string_view text);
-
 }  // namespace fluxgate::db

@@ -1,6 +1,11 @@
 #include "db/sqlite_connection.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <fmt/format.h>
+
+#include "db/storable_text.h"
 
 namespace fluxgate::db {
 namespace {
@@ -37,6 +42,22 @@ class Using {
   bool& busy_;
 };
 
+void bind_text(sqlite3_stmt* statement, int position, std::string_view text) {
+  if (is_storable(text)) {  // what is bound lives until the statement ends
+    sqlite3_bind_text64(statement, position, text.data() ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    return;
+  }
+  const std::string clean = storable_text(text);
+  sqlite3_bind_text64(statement, position, clean.data(), clean.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+// A new database holds hashes of passwords: it is for who runs the server. What SQLite puts beside it goes by its mode.
+void make_private(const std::string& path) {
+  if (path == ":memory:") return;
+  const int made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (made >= 0) ::close(made);
+}
+
 // More distinct statements than the product has; beyond it something builds SQL from data.
 constexpr std::size_t kMaxStatements = 512;
 
@@ -44,6 +65,7 @@ constexpr std::size_t kMaxStatements = 512;
 
 SqliteConnection::SqliteConnection(const std::string& path, Mode mode) {
   int flags = mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  if (mode == Mode::read_write) make_private(path);
   sqlite3* opened = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   connection_.reset(opened);
@@ -88,8 +110,7 @@ void SqliteConnection::bind(Statement& statement, std::span<const Param> params)
     const Param::Value& value = params[i].value();
     if (auto* n = std::get_if<std::int64_t>(&value)) sqlite3_bind_int64(handle, position, *n);
     else if (auto* real = std::get_if<double>(&value)) sqlite3_bind_double(handle, position, *real);
-    else if (auto* text = std::get_if<std::string_view>(&value))
-      sqlite3_bind_text64(handle, position, text->data() ? text->data() : "", text->size(), SQLITE_STATIC, SQLITE_UTF8);
+    else if (auto* text = std::get_if<std::string_view>(&value)) bind_text(handle, position, *text);
     else sqlite3_bind_null(handle, position);
   }
 }

@@ -1,6 +1,7 @@
 // The closure contract of DESIGN §5.1, on both engines.
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
@@ -128,6 +129,19 @@ TEST_P(Closures, TakeParametersOfEveryKindAndInAnyOrder) {
   EXPECT_EQ(*row, std::make_tuple(42, "text", 2.5, true, 42));
 }
 
+TEST_P(Closures, KeepTextThatIsNoneWithoutAnError) {
+  using namespace std::string_literals;
+  database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ($1, 7)", {"a\0b \xFF 中文"s}); });
+  const auto key = [&](const std::string& wanted) {
+    return database_->read_now([&](Tx& tx) {
+      return tx.first("SELECT k FROM t WHERE k = $1", {wanted}, [](const Row& row) { return row.str(0); }).value_or("");
+    });
+  };
+  EXPECT_EQ(key("a\uFFFDb \uFFFD 中文"), "a\uFFFDb \uFFFD 中文");
+  EXPECT_EQ(key("a"), "") << "not cut off at NUL";
+  EXPECT_EQ(key("\xC0\xAF"), "");
+}
+
 TEST_P(Closures, AreRefusedOnceTheDatabaseIsClosed) {
   database_->stop();
   EXPECT_THROW(database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ('late', 1)"); }), Failure);
@@ -176,6 +190,20 @@ TEST_F(OnAFile, SecondServerOnTheSameFileIsKeptAway) {
   auto first = open(url, {.exclusive_server = true});
   EXPECT_THROW(open(url, {.exclusive_server = true}), Failure);
   EXPECT_NO_THROW(open(url));  // command line tools work beside a server
+}
+
+TEST_F(OnAFile, WhatIsMadeAnewIsForItsOwnerAloneAndWhatIsThereKeepsItsMode) {
+  namespace fs = std::filesystem;
+  const auto mode = [](const fs::path& path) { return fs::status(path).permissions(); };
+  const auto owner_only = fs::perms::owner_read | fs::perms::owner_write;
+  database_->write_now([](Tx& tx) { tx.exec("CREATE TABLE t (n BIGINT)"); });
+  EXPECT_EQ(mode(folder_ / "test.db"), owner_only);
+  EXPECT_EQ(mode(folder_ / "test.db-wal"), owner_only);
+  const auto shared = owner_only | fs::perms::group_read;
+  std::ofstream(folder_ / "old.db").close();
+  fs::permissions(folder_ / "old.db", shared);
+  open("sqlite:///" + (folder_ / "old.db").string())->write_now([](Tx& tx) { tx.exec("CREATE TABLE t (n BIGINT)"); });
+  EXPECT_EQ(mode(folder_ / "old.db"), shared);
 }
 
 // A checkpoint on a connection that never read is a silent no-op, and the log once grew without end.

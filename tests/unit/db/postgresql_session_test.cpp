@@ -5,6 +5,7 @@
 
 #include "db/post.h"
 #include "db/postgresql_connection.h"
+#include "db/storable_text.h"
 #include "support/postgres_server.h"
 
 namespace fluxgate::db {

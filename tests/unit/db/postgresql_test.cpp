@@ -204,14 +204,6 @@ TEST_F(Postgres, ReadsWhileManyWritesWaitForALock) {
   EXPECT_EQ(number("hot"), 33);
 }
 
-TEST_F(Postgres, KeepsTextThatIsNoneOfItsOwnWithoutAnError) {
-  using namespace std::string_literals;
-  database_->write_now([](Tx& tx) { tx.exec("INSERT INTO t VALUES ($1, 7)", {"a\0b \xFF 中文"s}); });
-  EXPECT_EQ(number("a\uFFFDb \uFFFD 中文"), 7);
-  EXPECT_EQ(number("a"), 0) << "not cut off at NUL";
-  EXPECT_EQ(number("\xC0\xAF"), 0);
-}
-
 TEST_F(Postgres, TellsTheReasonWithoutThePassword) {
   try {
     open("postgresql://someone:hidden-words@127.0.0.1:1/none?connect_timeout=1");
