@@ -1,6 +1,7 @@
 #include "db/bulletin.h"
 
 #include <chrono>
+#include <utility>
 
 #include <poll.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ class Bulletin::Line {
   }
 
   int socket() { return PQsocket(connection_.handle()); }
+  const std::string& server() const { return connection_.incarnation(); }
 
   void send(const std::set<std::string>& words) {
     std::string payload = own_;
@@ -113,6 +115,12 @@ void Bulletin::listen(std::function<void(const std::string&)> heard) {
   heard_ = std::move(heard);
 }
 
+void Bulletin::follow(std::string server) {
+  std::lock_guard lock(mutex_);
+  server_ = std::move(server);
+  wake();
+}
+
 void Bulletin::stop() {
   {
     std::lock_guard lock(mutex_);
@@ -139,11 +147,14 @@ void Bulletin::run() {
   };
   for (;;) {
     bool waits = false;
+    std::string moved_to;
     {
       std::lock_guard lock(mutex_);
       if (stopped_) return;
       waits = !waiting_.empty();
+      moved_to = std::exchange(server_, {});
     }
+    if (line && !moved_to.empty() && line->server() != moved_to) line.reset();
     milliseconds pause = kReconnect;
     if (!line) pause = until(may_connect);
     else if (waits) pause = until(may_send);

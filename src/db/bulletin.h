@@ -24,6 +24,8 @@ class Bulletin {
   void announce(const std::string& word);
   // `heard` is called on this object's thread with the words of other nodes; "*" stands for more than were sent.
   void listen(std::function<void(const std::string&)> heard);
+  // The database is at another server now, by PgConnection::incarnation(): a line to the old one would stay silent for good.
+  void follow(std::string server);
   void stop();
 
  private:
@@ -38,6 +40,7 @@ class Bulletin {
   std::mutex mutex_;  // guards all that follows
   std::set<std::string> waiting_;
   std::function<void(const std::string&)> heard_;
+  std::string server_;  // to follow to; empty when that is done
   bool stopped_ = false;
   int wake_[2] = {-1, -1};
   std::thread thread_;

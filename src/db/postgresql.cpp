@@ -281,6 +281,7 @@ std::uint64_t PostgresDatabase::epoch_of(const PgConnection& session, std::uint6
   std::lock_guard lock(mutex_);
   if (read_only_ || session.incarnation() == incarnation_) return begun;
   incarnation_ = session.incarnation();
+  bulletin_->follow(incarnation_);
   return ++epoch_;
 }
 

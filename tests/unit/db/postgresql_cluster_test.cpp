@@ -115,6 +115,41 @@ TEST_F(Cluster, NoSessionStaysBehindWhenOneIsMadeElsewhere) {
   on_each([](Tx& tx) { EXPECT_EQ(tx.number("SELECT COUNT(*) FROM t"), 1); });
 }
 
+// The line to the old server stands, and would be silent for ever.
+TEST_F(Cluster, WordsAreHeardAtTheServerThatTookOver) {
+  two_servers();
+  auto speaks = open(both_, {.connections = 1}), hears = open(both_, {.connections = 1});
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::set<std::string> heard;
+  hears->on_announced([&](const std::string& word) {
+    std::lock_guard lock(mutex);
+    heard.insert(word);
+    changed.notify_all();
+  });
+  const auto comes_through = [&](const std::string& word) {
+    std::unique_lock lock(mutex);
+    for (int tries = 0; tries < 600 && !heard.contains(word); ++tries) {
+      speaks->announce(word);
+      changed.wait_for(lock, std::chrono::milliseconds(50), [&] { return heard.contains(word); });
+    }
+    return heard.contains(word);
+  };
+  ASSERT_TRUE(comes_through("before"));
+  set_read_only(urls_[0], true);
+  set_read_only(urls_[1], false);
+  insert(*speaks, "a");
+  insert(*hears, "b");
+  EXPECT_TRUE(comes_through("after"));
+  PgConnection outside(parse_postgres_url(urls_[0], false), {});
+  const auto stayed_behind = [&outside] {
+    return static_cast<Tx&>(outside).number("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+  };
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30); std::chrono::steady_clock::now() < until && stayed_behind() > 0;)
+    std::this_thread::yield();
+  EXPECT_EQ(stayed_behind(), 0) << "what is said there is heard only by who stays there";
+}
+
 TEST_F(Cluster, ClosuresWaitUntilAnotherServerTakesOver) {
   two_servers();
   auto database = open(both_, {.connections = 2});
