@@ -1,9 +1,19 @@
 // The table of docs/uploads.md, row by row: what is refused and what is made harmless. (Truncated files, wrong
 // types, too many pixels and turned pictures: store_test.cpp; films and sounds: film_test.cpp.)
+#include "files/imaging.h"
 #include "files_fixture.h"
 
 namespace fluxgate::files {
 namespace {
+
+// In MB: what the process has now, and the most it had since its peak was forgotten (proc(5), clear_refs).
+std::int64_t memory(std::string_view what) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(what)) return std::stoll(line.substr(line.find(':') + 1)) / 1024;
+  return 0;
+}
+void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 constexpr std::string_view kPage = "<html><script>alert(1)</script></html>";
 
@@ -53,6 +63,17 @@ TEST_F(FilesTest, CountsTheFramesOfAnAnimation) {
     open();
     EXPECT_EQ(refusal(Purpose::upload, animation), "too_many_frames") << suffix;
   }
+}
+
+// libjpeg keeps a picture whole, six bytes a pixel, to find better codes for it.
+TEST_F(FilesTest, HoldsNoLargeJpegInMemory) {
+  const auto from = directory_ / "large.jpg", to = directory_ / "clean.jpg";
+  std::ofstream(from, std::ios::binary) << draw({.width = 70, .height = 70, .suffix = ".jpg", .times = 100});
+  forget_peak();
+  const std::int64_t before = memory("VmRSS");
+  const auto kept = clean_image(from.string(), Format::jpeg, to.string(), {});
+  ASSERT_TRUE(kept) << kept.error().code();
+  EXPECT_LT(memory("VmHWM") - before, 100) << "MB, for 49 million pixels";
 }
 
 TEST_F(FilesTest, TurnsPrintersColoursIntoScreens) {

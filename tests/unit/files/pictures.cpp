@@ -57,6 +57,11 @@ std::string draw(const Drawing& drawing) {
                      nullptr);
     image = checked(converted);
   }
+  if (drawing.times > 1) {
+    VipsImage* zoomed = nullptr;
+    vips_zoom(image.get(), &zoomed, drawing.times, drawing.times, nullptr);
+    image = checked(zoomed);
+  }
   if (drawing.frames > 1) vips_image_set_int(image.get(), "page-height", drawing.height);
   if (drawing.orientation != 1) {
     vips_image_set_int(image.get(), "orientation", drawing.orientation);

@@ -13,6 +13,7 @@ struct Drawing {
   int frames = 1;  // GIF and WebP
   bool cmyk = false;     // JPEG
   bool sixteen = false;  // bits per channel: PNG
+  int times = 1;         // each pixel, across and down
 };
 
 // A red picture whose left third is blue (so that turning shows).
