@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "db/adopt/adopt.h"
 #include "db/introspect.h"
 #include "db/postgresql.h"
 #include "db/postgresql_connection.h"
@@ -27,9 +28,12 @@ constexpr std::chrono::milliseconds kLockWait{5'000};  // as long as on SQLite
 constexpr std::string_view kLockNotGot = "55P03";
 constexpr std::int64_t kLockSpace = 0x66677065;  // "fgpe": of locks that sessions hold; Open WebUI's own are never met
 
+// Also what a repair renames, for its place is then taken by a view or table of ours, and the names of its indexes go
+// along: of before and after a repair only one can be there.
 bool is_ours(std::string_view table) {
-  if (table.starts_with("fg_") || table.ends_with("_legacy")) return true;
-  return std::ranges::any_of(tables(), [&](const Table& known) { return known.name == table; });
+  if (table.starts_with("fg_") || table.ends_with("_legacy") || table.contains("_legacy_")) return true;
+  return std::ranges::find(adopt::fork_tables(), table) != adopt::fork_tables().end() ||
+         std::ranges::any_of(tables(), [&](const Table& known) { return known.name == table; });
 }
 
 // What autovacuum would do within the minute: until then every statement is planned as if the tables were empty.

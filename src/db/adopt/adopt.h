@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,8 @@ struct Line {
 };
 using Lines = std::vector<Line>;
 
+// The fork's own tables, all of which are set aside.
+std::span<const std::string_view> fork_tables();
 // Whether something is still to be taken over.
 bool needed(Tx& tx);
 // What set_aside and carry_over would do, and what the operator has to know; empty when nothing is needed. A line

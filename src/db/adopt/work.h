@@ -25,8 +25,6 @@ struct Work {
 
 // ---- names (names.cpp) ----
 
-// The fork's own tables, all of which are set aside.
-std::span<const std::string_view> fork_tables();
 // Tables that stay where they are unless they have the shape of the fork's repair script: folder, channel,
 // generated_files, cloud_storage_config. Which of them do.
 std::vector<std::string> repair_shaped(Tx& tx);

@@ -421,30 +421,71 @@ TEST_F(OnPostgresql, ABackupIsPutBackWithKeysAndIndexes) {
   write([](Tx& tx) { tx.exec("INSERT INTO counted_legacy (name) VALUES ('four')"); });
 }
 
-TEST_F(OnPostgresql, TheBackupOfAnOldDatabaseBringsAllOfItBack) {
-  const std::string url = test::PostgresServer::shared().new_database();
-  auto old = open(url, {.connections = 2});
-  old->write_now([](Tx& tx) {
-    for (const char* script : {"base", "credit", "media"})
-      for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, script, test::SeedDialect::postgresql)) tx.exec(statement);
-  });
-  const auto rows = [&old] {
-    return old->read_now([](Tx& tx) {
-      std::map<std::string, std::int64_t> counts;
-      for (const std::string& table : table_names(tx)) counts[table] = tx.number("SELECT COUNT(*) FROM " + quoted_name(table));
-      return counts;
+// A database of the fork, in the schema that is the session's own and in one whose name has capitals.
+class OldOnPostgresql : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    url_ = test::PostgresServer::shared().new_database();
+    if (const std::string schema = GetParam(); schema != "public") {
+      open(url_, {.connections = 1})->write_now([&](Tx& tx) { tx.exec("CREATE SCHEMA " + quoted_name(schema)); });
+      url_ += (url_.contains('?') ? "&" : "?") + std::string("options=-csearch_path%3D%22") + schema + "%22";
+    }
+    open(url_, {.connections = 1})->write_now([](Tx& tx) {
+      for (const char* script : {"base", "credit", "media"})
+        for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, script, test::SeedDialect::postgresql)) tx.exec(statement);
     });
-  };
+  }
+  std::map<std::string, std::int64_t> rows() const {
+    std::map<std::string, std::int64_t> counts;
+    care_for(url_)->read([&](Tx& tx) {
+      for (const std::string& table : table_names(tx)) counts[table] = tx.number("SELECT COUNT(*) FROM " + quoted_name(table));
+    });
+    return counts;
+  }
+  State state() const {
+    State found = State::empty;
+    care_for(url_)->read([&](Tx& tx) { found = make_plan(tx, options()).state; });
+    return found;
+  }
+  adopt::Options options() const { return {.now = kNow, .sealer = &sealer_, .data_dir = "/nonexistent"}; }
+  Backup repaired() const { return repair(*care_for(url_), options(), [](const Plan&) { return true; }).backup.value(); }
+  std::string restored(const std::string& backup) const { return care_for(url_)->restore(backup, kNow); }
+
+  std::string url_;
+  const crypto::Sealer sealer_{std::string(32, 'k')};
+};
+INSTANTIATE_TEST_SUITE_P(Schemas, OldOnPostgresql, testing::Values("public", "Gate"), [](const auto& schema) { return std::string(schema.param); });
+
+TEST_P(OldOnPostgresql, TheBackupOfItsRepairBringsAllOfItBack) {
   const auto before = rows();
-  const crypto::Sealer sealer{std::string(32, 'k')};
-  auto options = options_;
-  options.sealer = &sealer;
-  const auto done = repair(*care_for(url), options, [](const Plan&) { return true; });
-  ASSERT_TRUE(done.backup);
+  const Backup backup = repaired();
   EXPECT_NE(rows(), before);
-  care_for(url)->restore(done.backup->place, kNow);
-  old = open(url, {.connections = 2});
+  restored(backup.place);
   EXPECT_EQ(rows(), before) << "also what the repair did not touch";
+}
+
+TEST_P(OldOnPostgresql, GoingBackCanBeUndone) {
+  const auto old = rows();
+  const Backup first = repaired();
+  const auto ours = rows();
+  const Backup second = care_for(url_)->backup("", kNow, {});
+  const std::string aside = restored(first.place);
+  EXPECT_EQ(restored(aside), "fluxgate_before_restore_20251126_094000_2");
+  EXPECT_EQ(rows(), ours) << "what was set aside";
+  EXPECT_EQ(state(), State::ready);
+  restored(first.place);
+  EXPECT_EQ(rows(), old);
+  restored(second.place);
+  EXPECT_EQ(rows(), ours) << "what was backed up after the repair";
+  EXPECT_EQ(state(), State::ready) << "every index and view is there under its name";
+}
+
+TEST_P(OldOnPostgresql, IsInABackupMadeBeforeAnyRepair) {
+  const auto old = rows();
+  const Backup backup = care_for(url_)->backup("", kNow, {});
+  repaired();
+  restored(backup.place);
+  EXPECT_EQ(rows(), old);
 }
 
 TEST_F(OnPostgresql, KeysBetweenTablesLeadToWhatWasPutBack) {
