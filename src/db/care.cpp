@@ -5,12 +5,12 @@
 #include "db/postgresql_target.h"
 #include "db/postgresql_words.h"
 #include "db/sqlite_care.h"
+#include "db/sqlite_path.h"
 
 namespace fluxgate::db {
 
 std::unique_ptr<Care> care_for(const std::string& url) {
-  constexpr std::string_view kScheme = "sqlite:///";
-  if (url.starts_with(kScheme)) return sqlite_care(url.substr(kScheme.size()));
+  if (auto path = sqlite_path(url)) return sqlite_care(*std::move(path));
   if (is_postgres_url(url)) return postgresql_care(url);
   throw Failure("DATABASE_URL must start with sqlite:/// or postgresql://, received: " + url.substr(0, url.find(':')) + ":…");
 }

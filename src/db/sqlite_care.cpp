@@ -1,5 +1,6 @@
 #include "db/sqlite_care.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -12,6 +13,8 @@
 
 #include <fmt/format.h>
 
+#include "db/adopt/adopt.h"
+#include "db/introspect.h"
 #include "db/sqlite_connection.h"
 #include "db/sqlite_lock.h"
 
@@ -109,6 +112,14 @@ class NewFile {
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
   const std::string& path() const { return path_; }
+  // For whom that file is, this one is: a restore by root leaves the database to the user it serves. Where only root
+  // may give files away, others keep theirs.
+  void belong_as(const std::string& other) {
+    struct stat info{};
+    if (::stat(other.c_str(), &info) != 0) system_failure(other, errno);
+    if (::fchown(file_, info.st_uid, info.st_gid) != 0 && ::geteuid() == 0) system_failure(path_, errno);
+    if (::fchmod(file_, info.st_mode & 07777) != 0) system_failure(path_, errno);
+  }
   void keep_as(const std::string& name) {
     sync_file(path_);
     if (::rename(path_.c_str(), name.c_str()) != 0) system_failure(name, errno);
@@ -180,6 +191,13 @@ void copy_pages(SqliteConnection& from, SqliteConnection& to, const std::string&
   const int finished = sqlite3_backup_finish(copying);
   if (finished != SQLITE_OK) fail_with(finished, (finished & 0xff) == SQLITE_FULL ? to_path : from_path, sqlite3_errstr(finished));
   if (stepped != SQLITE_DONE) fail_with(stepped, from_path, sqlite3_errstr(stepped));
+}
+
+// After anything else serving would begin anew, and make whoever comes first its administrator.
+void expect_ours(Tx& tx, const std::string& path) {
+  if (std::ranges::any_of(table_names(tx), [](const std::string& name) { return name.starts_with("fg_"); }) || adopt::needed(tx)) return;
+  throw CareFailure({fmt::format("{} is no backup: there is no table in it of Fluxgate's, nor one that it could take over. Nothing was changed.", path),
+                     fmt::format("{} 不是备份：其中既没有 Fluxgate 的表，也没有可接管的表。未做任何更改。", path)});
 }
 
 class SqliteCare final : public Care {
@@ -332,8 +350,12 @@ std::string SqliteCare::set_aside(Millis now) {
 }
 
 std::string SqliteCare::restore(const std::string& backup, Millis now) {
-  std::error_code ignored;
-  if (!fs::is_regular_file(backup, ignored))
+  std::error_code ignored, unseen;
+  const auto kind = fs::status(backup, unseen).type();
+  if (kind == fs::file_type::none)
+    throw CareFailure({fmt::format("The backup {} cannot be read: {}.", backup, unseen.message()),
+                       fmt::format("无法读取备份 {}：{}。", backup, unseen.message())});
+  if (kind != fs::file_type::regular)
     throw CareFailure({fmt::format("There is no backup {}.", backup), fmt::format("没有备份文件 {}。", backup)});
   if (fs::equivalent(backup, path_, ignored))
     throw CareFailure({"The backup is the database itself.", "该备份就是当前数据库本身。"});
@@ -344,6 +366,7 @@ std::string SqliteCare::restore(const std::string& backup, Millis now) {
   explaining(backup, [&] {
     SqliteConnection from(backup, Mode::read_only);
     check_sound(from, backup);
+    expect_ours(from, backup);
     SqliteConnection to(fresh.path(), Mode::read_write);
     copy_pages(from, to, backup, fresh.path());
     run(to, "PRAGMA journal_mode = DELETE");
@@ -352,6 +375,7 @@ std::string SqliteCare::restore(const std::string& backup, Millis now) {
     fresh.keep_as(path_);
     return "";
   }
+  fresh.belong_as(path_);
   try {
     fold_back_log();
   } catch (const SqliteFailure& failure) {

@@ -8,7 +8,8 @@ namespace fluxgate::db {
 
 class ServerLock {
  public:
-  // `database`: the file; the lock is "<database>.lock". Throws Failure when another process has it.
+  // `database`: the file; the lock is "<database>.lock". Throws CareFailure when another process has it, or when it
+  // cannot be made.
   explicit ServerLock(const std::string& database);
   ~ServerLock();
   ServerLock(const ServerLock&) = delete;

@@ -239,6 +239,12 @@ TEST_F(RefusedRepair, WhileAServerRuns) {
   expect_refusal("another fluxgate serves this database");
 }
 
+TEST_F(RefusedRepair, WhereTheLockCannotBeWritten) {
+  make_plain();
+  fs::create_directory(file().string() + ".lock");
+  expect_refusal("webui.db.lock: Is a directory.");
+}
+
 TEST_F(RefusedRepair, NewerThanWeKnow) {
   make_broken();
   open(url())->write_now([](Tx& tx) { tx.exec("INSERT INTO fg_migration (version, applied_at) VALUES (99, 1)"); });
@@ -330,6 +336,83 @@ TEST_F(BackupOfAFile, ThatIsDamagedOrNoneIsNotPutBack) {
   EXPECT_THROW(care_for(url())->restore((folder_ / "none.db").string(), kNow), CareFailure);
   EXPECT_THROW(care_for(url())->restore(file().string(), kNow), CareFailure);
   EXPECT_EQ(bytes_of(file()), before);
+}
+
+TEST_F(BackupOfAFile, ThatIsOfSomethingElseIsNotPutBack) {
+  make_broken();
+  const fs::path other = folder_ / "other.db", old = folder_ / "old.db";
+  const std::string before = bytes_of(file());
+  const auto said = [&](const fs::path& backup) -> std::string {
+    try {
+      care_for(url())->restore(backup.string(), kNow);
+      return "it was done";
+    } catch (const CareFailure& failure) {
+      EXPECT_NE(failure.text().zh, failure.text().en);
+      return failure.what();
+    }
+  };
+  std::ofstream(other).flush();
+  EXPECT_NE(said(other).find("is no backup"), std::string::npos) << "an empty file: " << said(other);
+  sqlite3_command(other, "CREATE TABLE x (a)");
+  EXPECT_NE(said(other).find("is no backup"), std::string::npos) << said(other);
+  EXPECT_EQ(bytes_of(file()), before);
+  EXPECT_EQ(others(), 1u) << "the other database alone";
+
+  open("sqlite:///" + old.string())->write_now([](Tx& tx) {
+    for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, "base", test::SeedDialect::sqlite)) tx.exec(statement);
+  });
+  EXPECT_EQ(said(old), "it was done") << "what could be taken over, from before the first repair";
+}
+
+TEST_F(BackupOfAFile, IsPutBackForWhomTheDatabaseWas) {
+  make_broken();
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  const bool root = ::geteuid() == 0;
+  ASSERT_EQ(::chmod(file().c_str(), 0640), 0);
+  if (root) {
+    ASSERT_EQ(::chown(file().c_str(), 12345, 12346), 0);
+  }
+  care_for(url())->restore(made.place, kNow);
+  struct stat info{};
+  ASSERT_EQ(::stat(file().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777u, 0640u);
+  EXPECT_EQ(info.st_uid, root ? 12345u : ::geteuid());
+  EXPECT_EQ(info.st_gid, root ? 12346u : ::getegid());
+}
+
+// ---- links ----
+
+class LinkToAFile : public Folder {
+ protected:
+  void SetUp() override {
+    Folder::SetUp();
+    fs::create_directories(folder_ / "elsewhere");
+    fs::create_symlink("../webui.db", link());
+    fs::create_directory_symlink("elsewhere", folder_ / "door");
+  }
+  fs::path link() const { return folder_ / "elsewhere" / "webui.db"; }
+};
+
+TEST_F(LinkToAFile, IsServedByOneServerAlsoWhenTheFileIsStillToBeMade) {
+  auto server = open("sqlite:///" + link().string(), {.exclusive_server = true});
+  server->write_now([](Tx& tx) { create_missing(tx, 1); });
+  EXPECT_TRUE(fs::is_regular_file(file()));
+  for (const fs::path& name : {file(), link(), folder_ / "door" / "webui.db", folder_ / "elsewhere" / ".." / "webui.db"})
+    EXPECT_THROW(open("sqlite:///" + name.string(), {.exclusive_server = true}), CareFailure) << name;
+  EXPECT_FALSE(fs::exists(link().string() + ".lock"));
+}
+
+TEST_F(LinkToAFile, StaysOneWhenABackupIsPutBack) {
+  make_broken();
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  open(url())->write_now([](Tx& tx) { tx.exec("UPDATE fg_credit_account SET balance = 1"); });
+  const std::string aside = care_for("sqlite:///" + link().string())->restore(made.place, kNow);
+  EXPECT_TRUE(fs::is_symlink(link()));
+  EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
+  EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(aside))) << aside;
+  std::int64_t kept = 0;
+  care_for("sqlite:///" + aside)->read([&](Tx& tx) { kept = tx.number("SELECT balance FROM fg_credit_account"); });
+  EXPECT_EQ(kept, 1);
 }
 
 TEST_F(BackupOfAFile, AndRestoresClearWhatAKilledOneLeft) {
