@@ -24,6 +24,13 @@ int main(int argc, char** argv) {
                     app::add_db, app::add_files, app::add_doctor, app::add_version})
     add(cli, config, exit_code);
 
+  // Those that write into the data folder. Whose folder a server's is, is for who starts it: it may need root's rights.
+  cli.parse_complete_callback([&cli, &config] {
+    for (const char* name : {"db", "user", "credits", "files", "doctor", "generate"})
+      if (cli.got_subcommand(name))
+        if (auto done = app::work_as_owner(config); !done) throw CLI::RuntimeError(static_cast<int>(app::report(done.error())));
+  });
+
   try {
     crypto::initialise();
     cli.parse(argc, argv);

@@ -4,11 +4,14 @@
 #include <fstream>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/crypto.h"
 #include "suite.h"
 #include "support/postgres_server.h"
+#include "test_paths.h"
 
 namespace fluxgate::integration {
 namespace {
@@ -200,6 +203,58 @@ TEST_F(DbCommand, DamagedFilesAreRefusedByEveryCommand) {
   EXPECT_EQ(served.exit_code, 1);
   EXPECT_NE(served.output.find("is not a SQLite database"), std::string::npos) << served.output;
   EXPECT_EQ(bytes_of(file()), before);
+}
+
+// The folder of a service, where root runs a command.
+class DbCommandOfRoot : public DbCommand {
+ protected:
+  static constexpr uid_t kService = 54321;  // nobody's here
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root becomes another";
+    hand_over();
+  }
+  void hand_over() const {
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) ASSERT_EQ(::chown(entry.path().c_str(), kService, kService), 0);
+    ASSERT_EQ(::chown(folder_.path().c_str(), kService, kService), 0);
+  }
+  std::vector<std::string> of_others() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(folder_.path())) {
+      struct stat info{};
+      if (::lstat(entry.path().c_str(), &info) != 0 || info.st_uid != kService || info.st_gid != kService) names.push_back(entry.path().string());
+    }
+    return names;
+  }
+};
+
+TEST_F(DbCommandOfRoot, EverythingItMakesIsTheServices) {
+  const auto run = [this](std::vector<std::string> words) {
+    words.insert(words.end(), {"--data-dir", folder_.path().string(), "--database-url", url_});
+    const Finished done = run_program(std::move(words));
+    EXPECT_EQ(done.exit_code, 0) << done.output;
+    EXPECT_NE(done.output.find("Working as the user 54321, to whom " + folder_.path().string() + " belongs."), std::string::npos) << done.output;
+    EXPECT_EQ(of_others(), std::vector<std::string>{});
+    return done.output;
+  };
+  run({"db", "repair"});
+  run({"user", "add", "ann@example.org", "--password", std::string(kPassword)});
+  run({"files", "verify"});
+  const std::string made = run({"db", "backup"});
+  const auto start = made.find(on_postgresql() ? "fluxgate_backup_" : folder_.path().string() + "/backups");
+  ASSERT_NE(start, std::string::npos) << made;
+  run({"db", "restore", made.substr(start, made.find(" (", start) - start)});
+  run({"db", "verify"});
+}
+
+TEST_F(DbCommandOfRoot, IsRefusedWhereRootMayNotBecomeTheService) {
+  const fs::path said = folder_.path().string() + ".said";
+  const int code = std::system(fmt::format("setpriv --bounding-set=-setuid,-setgid '{}' db repair --data-dir '{}' --database-url '{}' >'{}' 2>&1",
+                                           FLUXGATE_BINARY, folder_.path().string(), url_, said.string()).c_str());
+  const std::string text = bytes_of(said);
+  fs::remove(said);
+  EXPECT_EQ(WEXITSTATUS(code), 1) << text;
+  EXPECT_NE(text.find("whom root may not become here: Operation not permitted."), std::string::npos) << text;
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
 }
 
 }  // namespace
