@@ -37,9 +37,10 @@ json::value side_or_null(int pixels) {
 }
 
 json::object image_json(const tasks::TaskFile& file, const TaskShow& show) {
-  const std::string link = show.link_prefix + show.files.link(file.file_id, file.name, show.now);
-  return {{"url", link},
-          {"thumbnail_url", fmt::format("{}&w={}", link, kThumbnailSide)},
+  const std::string link = file.deleted ? "" : show.link_prefix + show.files.link(file.file_id, file.name, show.now);
+  return {{"url", text_or_null(link)},
+          {"thumbnail_url", file.deleted ? json::value(nullptr) : json::value(fmt::format("{}&w={}", link, kThumbnailSide))},
+          {"deleted", file.deleted},
           {"file_id", file.file_id},
           {"file_name", file.name},
           {"content_type", file.mime},
@@ -127,9 +128,12 @@ TaskShow show_for(const Api& api, const http::Request& request) {
 json::object flux_task_json(const TaskView& view, const TaskShow& show) {
   const Task& task = view.task;
   json::array images;
-  for (const tasks::TaskFile& file : view.files) images.push_back(image_json(file, show));
-  json::value first = nullptr;
-  if (!images.empty()) first = images.front().as_object().at("url");
+  json::value first = nullptr;  // of those that are still there
+  for (const tasks::TaskFile& file : view.files) {
+    json::object image = image_json(file, show);
+    if (first.is_null()) first = image.at("url");
+    images.push_back(std::move(image));
+  }
   json::value position = nullptr;
   if (!tasks::is_final(task.state) && view.progress.queue_position) position = *view.progress.queue_position;
 

@@ -147,6 +147,7 @@ Answer delete_file(const Api& api, http::Request& request) {
         return files::remove_row(tx, id, owner, now);
       });
   if (!removed) co_return fail(Errc::not_found, "file_not_found", {"There is no such file.", "文件不存在。"});
+  api.parts.tasks.files_deleted();
   const Text words{"The file is deleted.", "文件已删除。"};
   co_return private_json({{"success", true}, {"message", words.in(request.language())}});
 }

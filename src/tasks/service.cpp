@@ -57,16 +57,18 @@ class Service final : public Tasks {
   }
 
   awaitable<Result<TaskView>> find(std::string id, std::string user_id) override {
-    auto ended = ended_.find(id);
+    auto ended = ended_.find(id, parts_.clock.now_ms());
     if (ended && (user_id.empty() || ended->task.user_id == user_id)) co_return *ended;
+    const Millis asked = parts_.clock.now_ms();
     auto view = co_await parts_.database.read([this, id, user_id](db::Tx& tx) -> Result<TaskView> {
       auto task = store::find(tx, id, user_id);
       if (!task) return fail(task_not_found());
       return view_of(tx, std::move(*task));
     });
-    if (view && is_final(view->task.state)) ended_.put(*view);
+    if (view && is_final(view->task.state)) ended_.put(*view, asked);
     co_return view;
   }
+  void files_deleted() override { ended_.clear(); }
 
   awaitable<HistoryPage> history(HistoryQuery query) override {
     auto page = co_await parts_.database.read([this, query](db::Tx& tx) {

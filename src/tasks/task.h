@@ -60,6 +60,7 @@ struct TaskFile {
   int position = 0;
   std::string file_id, name, mime, seed, sha256, dominant_color, thumbhash;
   bool flagged = false;
+  bool deleted = false;                  // by its owner or by retention: no link to it works any more
   std::uint64_t size = 0;
   int width = 0, height = 0;
 };

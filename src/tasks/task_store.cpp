@@ -83,7 +83,7 @@ std::optional<Task> find(db::Tx& tx, std::string_view id, std::string_view user_
 std::vector<TaskFile> files(db::Tx& tx, std::string_view task_id) {
   return tx.all(
       "SELECT f.position, f.file_id, g.filename, f.mime, f.seed, f.sha256, f.dominant_color, f.thumbhash, f.flagged, "
-      "f.size, f.width, f.height FROM fg_task_file f LEFT JOIN generated_files g ON g.id = f.file_id "
+      "f.size, f.width, f.height, g.status FROM fg_task_file f LEFT JOIN generated_files g ON g.id = f.file_id "
       "WHERE f.task_id = $1 ORDER BY f.position",
       {task_id}, [](const db::Row& row) {
         TaskFile file;
@@ -99,6 +99,7 @@ std::vector<TaskFile> files(db::Tx& tx, std::string_view task_id) {
         file.size = static_cast<std::uint64_t>(row.i64(9));
         file.width = static_cast<int>(row.i64(10));
         file.height = static_cast<int>(row.i64(11));
+        file.deleted = row.text(12) != "uploaded";
         return file;
       });
 }

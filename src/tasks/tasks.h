@@ -78,6 +78,9 @@ class Tasks {
 
   // A call to /hooks/{attempt}/{mac}. True when the path's mac is right.
   virtual awaitable<bool> webhook(std::string attempt_id, std::string mac, HeaderList headers, std::string body) = 0;
+
+  // Somebody deleted a file: tasks that have ended are read anew. Without this, as on other nodes, within five seconds.
+  virtual void files_deleted() = 0;
 };
 
 }  // namespace fluxgate::tasks

@@ -88,15 +88,24 @@ TEST(StoredFiles, OfTheSameBytesAreDeletedOneByOne) {
   EXPECT_EQ(api().get(link).status, 200) << "another has them still";
 }
 
-TEST(StoredFiles, AResultThatIsDeletedLeavesItsTask) {
+TEST(StoredFiles, AResultThatIsDeletedLeavesItsTaskWhichSaysSo) {
   const Person ann = somebody();
   const json::object task = ended(ann, submit(ann, text_body("to be deleted")));
+  EXPECT_EQ(task.at("images").at(0).at("deleted"), false);
   const json::value listed = api().get(kFiles, ann.token).json();
   const std::string id(listed.at("data").at(0).at("id").as_string());
   EXPECT_EQ(listed.at("data").at(0).at("source_task_id"), task.at("id"));
   ASSERT_EQ(api().del(std::string(kFiles) + "/" + id, ann.token).status, 200);
   EXPECT_EQ(api().get(std::string(task.at("image_url").as_string())).status, 404);
   EXPECT_EQ(api().get(std::string(kFiles) + "?status=deleted", ann.token).json().at("total"), 1);
+  const json::value after = api().get("/api/v1/flux/task/" + std::string(task.at("id").as_string()), ann.token).json();
+  const json::value listed_after = api().get("/api/v1/flux/history", ann.token).json().at("data").at(0);
+  for (const json::value& shown : {after, listed_after}) {
+    EXPECT_TRUE(shown.at("image_url").is_null());
+    EXPECT_TRUE(shown.at("images").at(0).at("url").is_null());
+    EXPECT_EQ(shown.at("images").at(0).at("deleted"), true);
+    EXPECT_EQ(shown.at("images").at(0).at("file_id"), json::value(id));
+  }
   EXPECT_EQ(usage(ann).at("bytes"), 0);
 }
 

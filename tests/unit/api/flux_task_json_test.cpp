@@ -92,6 +92,26 @@ TEST_F(FluxTaskJson, ShowsEveryImageAndTheFirstTwiceAsTheOriginalDid) {
   EXPECT_EQ(body.at("progress"), 1.0);
 }
 
+TEST_F(FluxTaskJson, SaysOfADeletedImageThatItIsGoneAndGivesNoLinkToIt) {
+  view_.task.state = TaskState::succeeded;
+  view_.files = {{.position = 0, .file_id = "f0", .name = "a.png", .mime = "image/png", .deleted = true, .width = 4},
+                 {.position = 1, .file_id = "f1", .name = "b.png", .mime = "image/png"}};
+  json::object body = show();
+  const json::object& gone = body.at("images").at(0).as_object();
+  EXPECT_EQ(gone.at("deleted"), true);
+  EXPECT_TRUE(gone.at("url").is_null());
+  EXPECT_TRUE(gone.at("thumbnail_url").is_null());
+  EXPECT_EQ(gone.at("file_id"), "f0") << "what it was is still told";
+  EXPECT_EQ(gone.at("width"), 4);
+  const json::object& left = body.at("images").at(1).as_object();
+  EXPECT_EQ(left.at("deleted"), false);
+  EXPECT_EQ(body.at("image_url"), left.at("url")) << "the first that is still there";
+  view_.files[1].deleted = true;
+  body = show();
+  EXPECT_TRUE(body.at("image_url").is_null());
+  EXPECT_TRUE(body.at("cloud_image_url").is_null());
+}
+
 TEST_F(FluxTaskJson, OffersACancelOnlyWhileOneMakesSense) {
   EXPECT_EQ(show().at("actions"), (json::array{"cancel"}));
   view_.task.cancel_requested_at = 5;
