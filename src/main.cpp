@@ -11,6 +11,7 @@
 int main(int argc, char** argv) {
   using namespace fluxgate;
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // into a pipe, too: what is said comes before the error that ends it
+  app::trim_environment();
   CLI::App cli("Fluxgate: one gateway and studio for generative media.", "fluxgate");
   cli.set_version_flag("--version", std::string("fluxgate ") + kVersion);
   cli.set_config("--config", "", "TOML file with any of the options below")->envname("FLUXGATE_CONFIG");

@@ -1,5 +1,11 @@
 #include "app/config.h"
 
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 namespace fluxgate::app {
@@ -17,13 +23,28 @@ std::string is_url_or_empty(const std::string& text) {
              : "must start with http:// or https://, received: " + text;
 }
 
+std::string is_plain(const std::string& text) {
+  return std::ranges::none_of(text, [](unsigned char c) { return std::iscntrl(c); }) ? "" : "must have no control characters, such as the end of a line";
+}
+
 }  // namespace
 
+void trim_environment() {
+  std::vector<std::pair<std::string, std::string>> trimmed;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view variable = *entry;
+    const auto equals = variable.find('='), last = variable.find_last_not_of("\r\n");
+    if (equals != std::string_view::npos && last + 1 < variable.size())
+      trimmed.emplace_back(variable.substr(0, equals), variable.substr(equals + 1, std::max(last, equals) - equals));
+  }
+  for (const auto& [name, value] : trimmed) ::setenv(name.c_str(), value.c_str(), 1);
+}
+
 void add_common_options(CLI::App& app, Config& config) {
-  app.add_option("--data-dir", config.data_dir, "Folder of database, files and keys")->envname("DATA_DIR")->capture_default_str();
+  app.add_option("--data-dir", config.data_dir, "Folder of database, files and keys")->envname("DATA_DIR")->check(is_plain)->capture_default_str();
   app.add_option("--database-url", config.database_url,
                  "Database, e.g. postgresql://user:password@host/name (default: the file DATA_DIR/webui.db)")
-      ->envname("DATABASE_URL");
+      ->envname("DATABASE_URL")->check(is_plain);
   app.add_option("--database-connections", config.database_connections, "Connections of this node to PostgreSQL; 0 = 8")
       ->envname("DATABASE_POOL_SIZE")->check(CLI::Range(0, 500))->capture_default_str();
   app.add_option("--master-key", config.master_key, "Seals stored secrets (default: DATA_DIR/master.key, made when missing)")

@@ -61,6 +61,9 @@ struct Config {
   bool repair = false;
 };
 
+// Takes line ends from the end of every variable's value: a file of them that was written on Windows gives each a CR,
+// and a path, a key or a host with one is another. Before the first thread.
+void trim_environment();
 // Adds the options every command knows (data folder, database, log) and those of `serve`.
 void add_common_options(CLI::App& app, Config& config);
 void add_serve_options(CLI::App& app, Config& config);

@@ -96,16 +96,25 @@ Result<std::string> relative_or_absolute(const std::string& relative) {
   return "sqlite:///" + relative;
 }
 
+// SQLite's own URIs have options that would change what the file is (read-only, in memory, without locks).
+Error not_as_uri(const std::string& uri, std::string path) {
+  if (path.starts_with("//")) path.erase(0, std::min(path.find('/', 2), path.size()));  // file://host/path
+  return misconfigured({fmt::format("DATABASE_URL has the file as a URI of SQLite's, {}. Write its path alone: sqlite:///{}", uri, path),
+                        fmt::format("DATABASE_URL 使用了 SQLite 的 URI 形式 {}，请只写路径：sqlite:///{}", uri, path)});
+}
+
 // SQLAlchemy's spellings: "sqlite+pysqlite:///…", and options after "?" that mean nothing here.
 Result<std::string> as_sqlalchemy_means(std::string url) {
   if (url.starts_with("sqlite+sqlcipher"))
     return fail(misconfigured({"Databases encrypted with SQLCipher cannot be opened. Export it to a plain SQLite file first (sqlcipher_export).",
                                "不支持 SQLCipher 加密的数据库，请先导出为普通 SQLite 文件（sqlcipher_export）。"}));
   if (const auto colon = url.find("://"); url.starts_with("sqlite+") && colon != std::string::npos) url = "sqlite" + url.substr(colon);
-  constexpr std::string_view kFile = "sqlite:///";
-  if (!url.starts_with(kFile)) return with_schema(std::move(url));
-  const std::string path = url.substr(kFile.size(), url.find('?') - kFile.size());
-  if (path.empty()) return fail(misconfigured({"DATABASE_URL names no file: write sqlite:////data/webui.db.", "DATABASE_URL 未指定文件，应形如 sqlite:////data/webui.db。"}));
+  constexpr std::string_view kFile = "sqlite:///", kUri = "file:";
+  if (!url.starts_with("sqlite:")) return with_schema(std::move(url));
+  const std::string path = url.starts_with(kFile) ? url.substr(kFile.size(), url.find('?') - kFile.size()) : "";
+  if (path.empty() || path == ":memory:")  // which would end with the program
+    return fail(misconfigured({"DATABASE_URL names no file: write sqlite:////data/webui.db.", "DATABASE_URL 未指定文件，应形如 sqlite:////data/webui.db。"}));
+  if (path.starts_with(kUri)) return fail(not_as_uri(path, path.substr(kUri.size())));
   if (path.starts_with('/') || path.starts_with("./") || path.starts_with("../")) return std::string(kFile) + path;
   return relative_or_absolute(path);
 }

@@ -108,6 +108,10 @@ Lines run_plan(Tx& tx, const adopt::Options& options) {
   const auto before = all_differences(look(tx), tx.dialect());
   const Ours ours = version_of(tx) == 0 ? Ours::new_here : Ours::known;
   const bool adopts = adopt::needed(tx);
+  if (adopts && options.sealer == nullptr)  // nobody has seen that in the plan
+    throw CareFailure({"The database is no longer as it was when it was looked at: another program uses it. Stop that program, then try again. "
+                       "Nothing was changed.",
+                       "数据库与查看时已不同：有其他程序正在使用它。请停止该程序后重试。未做任何更改。"});
   if (adopts) adopt::set_aside(tx, options);
   create_tables(tx, options.now);
   if (adopts) report = adopt::carry_over(tx, options);

@@ -33,7 +33,8 @@ struct Plan {
 
 // Reads only.
 Plan make_plan(Tx& tx, const adopt::Options& options);
-// In a transaction that writes. Throws Failure when afterwards something is still missing.
+// In a transaction that writes. Throws Failure when afterwards something is still missing, CareFailure when there is
+// something to take over and `options` has no key to seal its secrets with.
 adopt::Lines run_plan(Tx& tx, const adopt::Options& options);
 
 struct Repaired {

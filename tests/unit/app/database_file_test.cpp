@@ -87,7 +87,21 @@ TEST_F(DatabaseFile, InNoFolderIsExplained) {
 
 TEST_F(DatabaseFile, ThatIsEncryptedOrNamelessIsRefused) {
   EXPECT_NE(read("sqlite+sqlcipher:///x.db").find("SQLCipher"), std::string::npos);
-  EXPECT_NE(read("sqlite:///").find("names no file"), std::string::npos);
+  for (const char* nameless : {"sqlite:///", "sqlite://", "sqlite:///:memory:", "sqlite+pysqlite:///:memory:?cache=shared"})
+    EXPECT_NE(read(nameless).find("names no file"), std::string::npos) << nameless;
+}
+
+TEST_F(DatabaseFile, AsAUriOfSQLitesIsRefusedWithItsPath) {
+  const auto ends = [](const std::string& given, const std::string& end) {
+    const std::string said = read(given);
+    EXPECT_NE(said.find("URI of SQLite's"), std::string::npos) << said;
+    EXPECT_TRUE(said.ends_with(end)) << said;
+  };
+  ends("sqlite:///file:x.db?uri=true", "Write its path alone: sqlite:///x.db");
+  ends("sqlite:///file:/srv/x.db?mode=ro&uri=true", ": sqlite:////srv/x.db");
+  ends("sqlite:///file:///srv/x.db?uri=true", ": sqlite:////srv/x.db");
+  ends("sqlite:///file://localhost/srv/x.db?uri=true", ": sqlite:////srv/x.db");
+  EXPECT_EQ(read("sqlite:///./file:x.db"), "sqlite:///./file:x.db") << "a file that is called so";
 }
 
 TEST_F(DatabaseFile, OfTheOldestVersionsIsNotPassedOverForANewOne) {
