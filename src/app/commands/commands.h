@@ -28,9 +28,9 @@ void add_files(CLI::App& cli, Config& config, ExitCode& exit_code);
 void add_doctor(CLI::App& cli, Config& config, ExitCode& exit_code);
 void add_version(CLI::App& cli, Config& config, ExitCode& exit_code);
 
-// As root, where the data folder (or, without one, the SQLite file) belongs to another user: becomes that user for the
-// rest of the process, and says so on stderr. Refused where root may not, as in a container without CAP_SETUID. Before
-// the first thread.
+// As root, where DATA_DIR/files (else the SQLite file, else the data folder) belongs to another user: becomes that user
+// for the rest of the process, and says so on stderr. Refused where root may not, as in a container without CAP_SETUID.
+// Before the first thread.
 Result<void> work_as_owner(const Config& config);
 // Prints "fluxgate: <reason>" with the refused fields; in Chinese where the locale (LC_ALL, LANG) is.
 ExitCode report(const Error& error);

@@ -29,11 +29,14 @@ std::optional<Owned> owned(const std::string& path) {
   return Owned{path, info.st_uid, info.st_gid};
 }
 
+// Who serves: by what a server made, the database, or the folder that is there for it. A server that runs as root in the
+// folder of another user keeps root's files there.
 std::optional<Owned> place_of(const Config& config) {
-  if (auto folder = owned(config.data_dir)) return folder;
+  if (auto made = owned(config.data_dir + "/files")) return made;
   const auto url = database_url(config);  // what is wrong with it the command says
   const auto file = url ? db::sqlite_path(*url) : std::nullopt;
-  return file ? owned(*file) : std::nullopt;
+  if (auto database = file ? owned(*file) : std::nullopt) return database;
+  return owned(config.data_dir);
 }
 
 // The groups of a user who is known here, else that of the place.
