@@ -57,8 +57,9 @@ Result<void> repair_now(const Config& config, const std::string& url) {
 }
 
 // Refuses what is not ready, repairs it, or finds that it needs no more than setting up.
-Result<void> settle(const Config& config, const std::string& url, const db::Plan& plan) {
+Result<void> settle(const Config& config, const std::string& url, const db::Plan& plan, Access access) {
   if (plan.state == db::State::newer) return refused(plan);
+  if (access == Access::read && plan.state == db::State::outdated && plan.version < db::kSchemaVersion) return refused(plan);
   if (plan.state != db::State::needs_repair) return {};
   if (!config.repair) return refused(plan);
   return repair_now(config, url);
@@ -82,12 +83,12 @@ void set_up(db::Database& database, const db::Plan& plan, Access access) {
 }
 
 Result<void> expect_something(const std::string& url, const db::Plan& plan, Access access) {
-  if (access != Access::look || plan.state != db::State::empty) return {};
+  if ((access != Access::look && access != Access::read) || plan.state != db::State::empty) return {};
   return fail(no_database(db::care_for(url)->described()));
 }
 
 Result<Workspace> open_place(const Config& config, const std::string& url, Access access) {
-  const db::OpenOptions options{.exclusive_server = access == Access::serve, .connections = config.database_connections};
+  const db::OpenOptions options{.read_only = access == Access::read, .exclusive_server = access == Access::serve, .connections = config.database_connections};
   Workspace workspace;
   db::Plan plan;
   const auto look = [&](db::Tx& tx) { plan = db::make_plan(tx, {.data_dir = config.data_dir}); };
@@ -97,14 +98,15 @@ Result<Workspace> open_place(const Config& config, const std::string& url, Acces
     auto care = db::care_for(url);
     if (care->exists()) care->read(look);
     FLUX_CHECK(expect_something(url, plan, access));
-    FLUX_CHECK(settle(config, url, plan));
+    FLUX_CHECK(settle(config, url, plan, access));
     workspace.database = db::open(url, options);
   } else {
     workspace.database = db::open(url, options);
     workspace.database->read_now(look);
     FLUX_CHECK(expect_something(url, plan, access));
-    FLUX_CHECK(settle(config, url, plan));
+    FLUX_CHECK(settle(config, url, plan, access));
   }
+  if (access == Access::read) return workspace;
   set_up(*workspace.database, plan, access);
   take_stock(*workspace.database);
   return workspace;
@@ -119,7 +121,7 @@ Error no_database(const std::string& described) {
 }
 
 Result<Workspace> open_workspace(const Config& config, Access access) {
-  if (access != Access::look) FLUX_CHECK(make_data_folder(config));
+  if (access != Access::look && access != Access::read) FLUX_CHECK(make_data_folder(config));
   FLUX_TRY(url, database_url(config));
   try {
     return open_place(config, url, access);

@@ -17,7 +17,8 @@ struct Workspace {
 enum class Access {
   serve,  // takes the server's lock; sets up an empty place
   tool,   // beside a running server; sets up an empty place
-  look,   // beside a running server; refuses an empty place, most likely the wrong folder, and leaves it empty
+  look,   // the same, but refuses an empty place, most likely the wrong folder, and leaves it empty
+  read,   // changes nothing: also on a standby, in a folder that cannot be written; refuses what is empty or of an earlier version
 };
 
 // Sets up an empty place and brings an earlier version of ours up to date. What needs repair (db/repair.h) is repaired

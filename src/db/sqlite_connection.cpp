@@ -1,5 +1,8 @@
 #include "db/sqlite_connection.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -9,6 +12,8 @@
 
 namespace fluxgate::db {
 namespace {
+
+namespace fs = std::filesystem;
 
 class SqliteRow final : public Row {
  public:
@@ -58,6 +63,25 @@ void make_private(const std::string& path) {
   if (made >= 0) ::close(made);
 }
 
+// Reading a file with a write-ahead log begins with making the log's index beside it. Where nothing may be made, and the
+// log was folded back when the last program ended, the file is all there is: SQLite has to be told that.
+bool is_at_rest(const std::string& path) {
+  const auto missing = [&path](const char* beside) { return ::access((path + beside).c_str(), F_OK) != 0; };
+  const fs::path folder = fs::path(path).parent_path();
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0 || !missing("-wal") || !missing("-journal")) return false;
+  std::ifstream file(path, std::ios::binary);
+  constexpr int kWriteVersion = 18, kWal = 2;  // of the file's header, sqlite.org/fileformat2.html §1.3
+  return file.seekg(kWriteVersion) && file.get() == kWal;
+}
+
+std::string immutable_uri(std::string_view path) {
+  std::string uri = "file:";
+  for (char c : path)
+    if (std::string_view("%?#").contains(c)) uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    else uri += c;
+  return uri + "?immutable=1";
+}
+
 // More distinct statements than the product has; beyond it something builds SQL from data.
 constexpr std::size_t kMaxStatements = 512;
 
@@ -66,8 +90,10 @@ constexpr std::size_t kMaxStatements = 512;
 SqliteConnection::SqliteConnection(const std::string& path, Mode mode) {
   int flags = mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   if (mode == Mode::read_write) make_private(path);
+  const bool at_rest = mode == Mode::read_only && is_at_rest(path);
+  if (at_rest) flags |= SQLITE_OPEN_URI;
   sqlite3* opened = nullptr;
-  int code = sqlite3_open_v2(path.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  int code = sqlite3_open_v2(at_rest ? immutable_uri(path).c_str() : path.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   connection_.reset(opened);
   if (code != SQLITE_OK)
     throw SqliteFailure(code, fmt::format("cannot open the database {}: {}", path, opened ? sqlite3_errmsg(opened) : "out of memory"));

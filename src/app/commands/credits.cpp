@@ -46,7 +46,7 @@ ExitCode grant(const Config& config, const CreditWords& words) {
 
 ExitCode balance(const Config& config, const CreditWords& words) {
   configure_log(config);
-  auto workspace = open_workspace(config, Access::tool);
+  auto workspace = open_workspace(config, Access::read);
   if (!workspace) return report(workspace.error());
   auto user = open_console(config, *workspace->database).find(words.who);
   if (!user) return report(user.error());

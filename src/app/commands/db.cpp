@@ -158,7 +158,7 @@ ExitCode print_schema(const Words& words) {
 
 ExitCode verify(const Config& config) {
   configure_log(config);
-  auto workspace = open_workspace(config, Access::look);
+  auto workspace = open_workspace(config, Access::read);
   if (!workspace) return report(workspace.error());
   // Nameless: it reads all there is, and nobody needs to be warned that this takes long.
   auto findings = workspace->database->read_now([](db::Tx& tx) { return tasks::audit(tx); }, std::source_location{});

@@ -45,9 +45,9 @@ void print(const identity::User& user) {
   fmt::print("{}  {:<8} {}  {}\n", user.id, role_name(user.role), user.email, user.name);
 }
 
-ExitCode with_console(const Config& config, const std::function<Result<void>(identity::Console&)>& act) {
+ExitCode with_console(const Config& config, const std::function<Result<void>(identity::Console&)>& act, Access access = Access::tool) {
   configure_log(config);
-  auto workspace = open_workspace(config, Access::tool);
+  auto workspace = open_workspace(config, access);
   if (!workspace) return report(workspace.error());
   auto console = open_console(config, *workspace->database);
   auto done = act(console);
@@ -111,7 +111,7 @@ void add_user(CLI::App& cli, Config& config, ExitCode& exit_code) {
   });
 
   user->add_subcommand("list", "List all users")->callback([&config, &exit_code] {
-    exit_code = with_console(config, [](identity::Console& console) { return list(console); });
+    exit_code = with_console(config, [](identity::Console& console) { return list(console); }, Access::read);
   });
 
   auto* passwd = user->add_subcommand("passwd", "Set a password; ends the user's sessions");

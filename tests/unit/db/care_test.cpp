@@ -135,6 +135,23 @@ TEST_F(RepairOfAFile, SetsUpWhatIsNotThereYet) {
   EXPECT_EQ(count("SELECT MAX(version) FROM fg_migration"), kSchemaVersion);
 }
 
+TEST_F(RepairOfAFile, GivesWayToAnotherProgramThatFillsTheFileMeanwhile) {
+  const auto fill = [this](const Plan& plan) {
+    EXPECT_EQ(plan.state, State::empty);
+    open(url())->write_now([](Tx& tx) {
+      for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, "base", test::SeedDialect::sqlite)) tx.exec(statement);
+    });
+    return true;
+  };
+  try {
+    repair(*care_for(url()), options(), fill);
+    FAIL() << "without a backup, and a plan that anybody saw";
+  } catch (const CareFailure& failure) {
+    EXPECT_NE(failure.text().en.find("no longer as it was"), std::string::npos) << failure.text().en;
+  }
+  EXPECT_EQ(count("SELECT COUNT(*) FROM sqlite_master WHERE name LIKE 'fg_%'"), 0);
+}
+
 TEST_F(RepairOfAFile, LeavesTheViewsOfOthersAloneAlsoBrokenOnes) {
   open(url())->write_now([](Tx& tx) {
     for (const char* script : {"base", "credit", "media"})
@@ -294,6 +311,44 @@ TEST_F(RefusedRepair, OutOfDisk) {
   EXPECT_EQ(bytes_of(there), before);
   fs::remove(disk.filler());
   EXPECT_TRUE(repair_there().backup) << "with room it is done";
+}
+
+// A folder under a second name by which nothing in it can be changed.
+class ReadOnlyView {
+ public:
+  ReadOnlyView(const fs::path& folder, fs::path place) : place_(std::move(place)) {
+    fs::create_directories(place_);
+    mounted_ = ::mount(folder.c_str(), place_.c_str(), nullptr, MS_BIND, nullptr) == 0 &&
+               ::mount(nullptr, place_.c_str(), nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY, nullptr) == 0;
+  }
+  ~ReadOnlyView() { ::umount2(place_.c_str(), MNT_DETACH); }
+  ReadOnlyView(const ReadOnlyView&) = delete;
+  bool mounted() const { return mounted_; }
+
+ private:
+  const fs::path place_;
+  bool mounted_ = false;
+};
+
+TEST_F(RepairOfAFile, IsLookedAtWhereNothingCanBeWritten) {
+  const fs::path folder = folder_ / "a folder #1?", place = folder_ / "view";
+  fs::create_directories(folder);
+  const std::string named = "sqlite:///" + (folder / "webui.db").string(), seen = "sqlite:///" + (place / "webui.db").string();
+  auto server = open(named);
+  server->write_now([](Tx& tx) { create_missing(tx, 1); });
+  const ReadOnlyView view(folder, place);
+  if (!view.mounted()) GTEST_SKIP() << "only root can mount a folder read-only";
+  const auto versions = [&seen] {
+    return open(seen, {.read_only = true})->read_now([](Tx& tx) { return tx.number("SELECT MAX(version) FROM fg_migration"); });
+  };
+  EXPECT_EQ(versions(), kSchemaVersion) << "beside the server, with its log";
+  server->write_now([](Tx& tx) { tx.exec("INSERT INTO fg_migration (version, applied_at) VALUES (98, 1)"); });
+  EXPECT_EQ(versions(), 98) << "also what stands in the log alone";
+  server.reset();
+  ASSERT_FALSE(fs::exists(folder / "webui.db-wal"));
+  EXPECT_EQ(versions(), 98) << "after the server has ended";
+  EXPECT_EQ(bytes_of(folder / "webui.db")[18], 2) << "a file with a write-ahead log";
+  EXPECT_THROW(open(seen)->write_now([](Tx& tx) { tx.exec("DELETE FROM fg_migration"); }), Failure);
 }
 
 // ---- backup and restore ----
