@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "api/routes.h"
+#include "app/common_secrets.h"
 #include "app/engine_thread.h"
 #include "app/live_catalogue.h"
 #include "app/opening_credit.h"
@@ -150,11 +151,12 @@ Result<void> NodeImpl::build() {
   identity_ = std::make_unique<identity::Identity>(*workspace_.database, clock_, std::move(people));
   build_engine();
   FLUX_CHECK(build_depot());
+  FLUX_CHECK(join_nodes(*workspace_.database, *sealer_, session_secret_, node_id_, config_, clock_));  // now that all seals were opened
   build_server();
   return {};
 }
 
-// Where new files go. Nodes that keep them on the disk must all see the same one.
+// Where files are. Nodes that keep them on the disk must all see the same one.
 Result<void> NodeImpl::build_depot() {
   files::DepotOptions options;
   options.directory = config_.data_dir + "/files";

@@ -10,7 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Millis kLease = 10'000;
 constexpr milliseconds kLeaseEvery{3'000};
 constexpr Millis kLeaseMargin = 2'000;  // no paid request in the last moments of a lease
 constexpr int kTakeOverAtOnce = 500;
@@ -42,8 +41,8 @@ Engine::Engine(boost::asio::any_io_executor executor, EngineParts parts, EngineO
 Engine::~Engine() = default;
 
 void Engine::start() {
-  if (!options_.works) return;
   group_.spawn("the node's lease", keep_lease());
+  if (!options_.works) return;
   group_.spawn("the engine", follow_flights());
   group_.spawn("the claims", claim_work());
 }
@@ -61,7 +60,7 @@ awaitable<void> Engine::stop(milliseconds grace) {
     timer.expires_after(milliseconds(20));
     co_await timer.async_wait(use_awaitable);
   }
-  if (options_.works && group_.size() == 0)
+  if (group_.size() == 0)
     co_await parts_.database.write([node = options_.node_id](db::Tx& tx) {
       store::end_lease(tx, node);
     });
@@ -151,9 +150,9 @@ awaitable<void> Engine::keep_lease() {
 
 awaitable<void> Engine::renew_lease() {
   // Counted from before the row is written: what others see ends later than what this node relies on.
-  const Millis until = now() + kLease, until_steady = options_.steady() + kLease;
+  const Millis until = now() + store::kLease, until_steady = options_.steady() + store::kLease;
   co_await parts_.database.write([node = options_.node_id, sole = options_.sole_node, at = now()](db::Tx& tx) {
-    store::renew_lease(tx, node, kLease, at);
+    store::renew_lease(tx, node, store::kLease, at);
     if (sole) store::end_other_leases(tx, node);
   });
   bool first = lease_until_ == 0;

@@ -35,6 +35,7 @@ std::optional<Attempt> find_attempt(db::Tx& tx, std::string_view attempt_id);
 void insert(db::Tx& tx, const Task& task, const credits::Account& account);
 
 // ---- the engine's transitions ----
+inline constexpr Millis kLease = 10'000;  // without a word a node counts as living for so long
 // The node lives for `lease` more, by the database's clock where nodes share one; `now` is the caller's.
 void renew_lease(db::Tx& tx, std::string_view node, Millis lease, Millis now);
 void end_lease(db::Tx& tx, std::string_view node);

@@ -29,6 +29,7 @@ constexpr Exempt kAlone[] = {
 // Not asked at all.
 constexpr Exempt kNever[] = {
     {"src/app/commands/", "given by one person at a command line, who sees the error; what is inside is given elsewhere, too"},
+    {"src/app/common_secrets.cpp", "given by one process before it begins to serve, in turns; tests/integration has them meet"},
     {"src/app/workspace.cpp", "given by one process before it begins to serve, which does not begin when it fails"},
     {"src/db/postgresql_care.cpp", "runs the one closure of `fluxgate db repair`, given by one person at a command line"},
 };

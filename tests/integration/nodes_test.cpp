@@ -191,6 +191,45 @@ TEST_F(Nodes, ShareOneDataFolderOrRefuse) {
   EXPECT_EQ(one->stop(), 0) << one->log();
 }
 
+// Nodes of the role `api` live by a lease, too: it is them that sign.
+TEST_F(Nodes, ShareTheirSecretsOrRefuse) {
+  using Words = std::vector<std::string>;
+  const std::string sealing(64, 'a'), signing(32, 's');
+  const Words given{"--master-key", sealing, "--secret-key", signing}, signs_otherwise{"--master-key", sealing, "--secret-key", std::string(32, 't')},
+      seals_otherwise{"--master-key", std::string(64, 'b'), "--secret-key", signing};
+  const auto refusal = [&](const Words& secrets) {
+    Words words{"serve", "--port", "0", "--data-dir", folder_.path().string(), "--database-url", url_};
+    words.insert(words.end(), secrets.begin(), secrets.end());
+    const Finished ended = run_program(words);
+    EXPECT_EQ(ended.exit_code, 1) << ended.output;
+    return ended.output;
+  };
+  const auto with_role = [&](Words secrets) {
+    secrets.insert(secrets.end(), {"--role", "api"});
+    return secrets;
+  };
+  const auto one = node(with_role(given)), two = node(with_role(given));
+  const Person ann = sign_up(at(one), "ann@example.org");
+  EXPECT_EQ(at(two).get("/api/v1/auths/", ann.token).status, 200);
+  EXPECT_NE(refusal(signs_otherwise).find("WEBUI_SECRET_KEY (given) is not that of the nodes that run on this database"), std::string::npos);
+  EXPECT_NE(refusal(seals_otherwise).find("FLUXGATE_MASTER_KEY (given) is not that of the nodes"), std::string::npos);
+  EXPECT_NE(refusal({"--master-key", sealing}).find("WEBUI_SECRET_KEY (from " + (folder_.path() / ".webui_secret_key").string() + ")"), std::string::npos);
+  EXPECT_EQ(at(one).get("/api/v1/auths/", ann.token).status, 200) << "a node that is refused changes nothing";
+  EXPECT_EQ(two->stop(), 0) << two->log();
+  refusal(signs_otherwise);
+  EXPECT_EQ(one->stop(), 0) << one->log();
+
+  // A change that is meant: no node runs.
+  const auto changed = node(with_role(signs_otherwise));
+  EXPECT_NE(changed->log().find("WEBUI_SECRET_KEY is another than before"), std::string::npos) << changed->log();
+  EXPECT_EQ(at(changed).get("/api/v1/auths/", ann.token).status, 401);
+  refusal(given);
+  EXPECT_EQ(changed->stop(), 0) << changed->log();
+  const auto sealed_anew = node(with_role(seals_otherwise));
+  EXPECT_NE(sealed_anew->log().find("FLUXGATE_MASTER_KEY is another than before"), std::string::npos) << sealed_anew->log();
+  EXPECT_EQ(sealed_anew->stop(), 0) << sealed_anew->log();
+}
+
 TEST(NodesOnSqlite, ThereIsOneAndItDoesEverything) {
   TempFolder folder;
   for (const char* role : {"api", "worker"}) {
