@@ -171,12 +171,7 @@ Result<void> NodeImpl::build_depot() {
   const auto stores = depot_->stores();
   for (const auto& [id, store] : stores->by_id)
     if (store->broken && store->broken->code() == "secret_unreadable") return fail(*store->broken);
-  if (stores->current || stores->disk_is_home) return {};
-  const std::string where = std::filesystem::absolute(config_.data_dir).string();
-  return fail(Errc::internal, "folder_not_shared",
-              {fmt::format("{} is not the data folder whose files this database knows. All nodes have to share one DATA_DIR (mount the same "
-                           "folder), or files have to go to a storage that all reach (COS or S3, in the administrator's settings).", where),
-               fmt::format("{} 不是该数据库所记录文件的数据目录。所有节点必须共享同一 DATA_DIR（挂载同一目录），或在管理设置中启用所有节点可访问的存储（COS 或 S3）。", where)});
+  return depot_->check_folder();
 }
 
 Result<void> NodeImpl::build_accounts() {

@@ -95,20 +95,17 @@ awaitable<void> Depot::refresh() {
   };
   const auto seen = co_await database_.read([folder = folder_, at = now()](db::Tx& tx) {
     Seen all{load_stores(tx), "", false};
-    if (tx.dialect() == db::Dialect::sqlite) {
-      all.home = folder;
-      return all;
-    }
     all.home = tx.first("SELECT value FROM fg_once WHERE name = 'files.folder'", {}, [](const db::Row& row) { return row.str(0); })
                    .value_or(folder);
+    if (tx.dialect() == db::Dialect::sqlite) return all;
     all.others = tx.number("SELECT 1 FROM fg_node_folder f JOIN fg_node n ON n.id = f.node_id WHERE f.folder <> $1 AND "
                            "n.lease_until > $2 LIMIT 1",
                            {folder, db::shared_now(tx, at)}) != 0;
     return all;
   });
   auto next = std::make_shared<Stores>();
-  next->disk_is_home = seen.home == folder_;
-  next->disk_is_shared = next->disk_is_home && !seen.others;
+  next->home = seen.home;
+  next->disk_is_shared = seen.home == folder_ && !seen.others;
   const std::string print = fingerprint(seen.rows);
   const std::lock_guard lock(mutex_);
   if (print == seen_settings_) {
@@ -175,7 +172,7 @@ awaitable<Result<void>> Depot::deposit(Stored& stored) {
   const auto known = stores();
   if (known->disk_is_shared) co_return Result<void>();
   if (!known->current) {
-    if (known->disk_is_home) co_return Result<void>();
+    if (known->home == folder_) co_return Result<void>();
     co_return fail(folder_not_shared());
   }
   auto done = co_await deposit_in(known->current, stored);

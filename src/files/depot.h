@@ -53,7 +53,7 @@ struct Stores {
   std::map<std::string, OpenStorePtr> by_id;
   OpenStorePtr current;       // null: the local disk
   bool disk_is_shared = true; // every node sees this folder
-  bool disk_is_home = true;   // this folder is the one whose objects the database knows
+  std::string home;           // the marker of the folder whose objects the database knows
 };
 
 // What became of moving objects.
@@ -82,6 +82,9 @@ class Depot final : public Remote {
   // The settings as they are now, read again. On any thread; at the start before anything else.
   awaitable<void> refresh();
   std::shared_ptr<const Stores> stores() const;
+  // After refresh(): whether this is a folder to work with, the one whose files the database knows or, where nodes share a
+  // database and a store, one of this node's own. folder_not_shared, for the operator: it names the folder and the ways on.
+  Result<void> check_folder() const;
 
   // ---- on the engine's thread ----
   void start();

@@ -1,6 +1,8 @@
-// Which data folder this is, and whether the other nodes see the same one: a marker in it, made once.
+// Which data folder this is, whether it is the one whose files the database knows, and whether the other nodes see the
+// same one: a marker in it, made once.
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -19,9 +21,11 @@ std::string read_marker(const std::string& path) {
   return id;
 }
 
+std::string marker_path(const std::string& directory) { return directory + "/folder-id"; }
+
 // Whoever is first names it; everybody reads what stands there then.
 std::string marker_in(const std::string& directory) {
-  const std::string path = directory + "/folder-id";
+  const std::string path = marker_path(directory);
   if (std::string id = read_marker(path); !id.empty()) return id;
   const std::string mine = path + "." + new_id();
   {
@@ -68,18 +72,34 @@ awaitable<void> Depot::look_at_room() {
 awaitable<void> Depot::learn_folder() {
   const std::string marker = marker_in(options_.directory);
   if (marker.empty()) throw std::runtime_error("the folder " + options_.directory + " cannot be marked as ours");
-  if (database_.dialect() == db::Dialect::postgresql)
-    co_await database_.write([marker, node = options_.node_id, at = now()](db::Tx& tx) {
-      tx.exec("INSERT INTO fg_once (name, value, created_at) VALUES ('files.folder', $1, $2) ON CONFLICT (name) DO NOTHING",
-              {marker, at});
+  co_await database_.write([marker, node = options_.node_id, at = now()](db::Tx& tx) {
+    constexpr Millis kNoOther = std::numeric_limits<Millis>::max();  // an SQLite file has one server, by its lock
+    const bool shared = tx.dialect() == db::Dialect::postgresql;
+    tx.exec("INSERT INTO fg_once (name, value, created_at) VALUES ('files.folder', $1, $2) ON CONFLICT (name) DO NOTHING", {marker, at});
+    if (shared)
       tx.exec("INSERT INTO fg_node_folder (node_id, folder) VALUES ($1, $2) ON CONFLICT (node_id) DO UPDATE SET folder = $2",
               {node, marker});
-      // Another folder takes its place where nothing would be missed.
-      tx.exec("UPDATE fg_once SET value = $1 WHERE name = 'files.folder' AND value <> $1 AND NOT EXISTS (SELECT 1 FROM "
-              "fg_file_object WHERE place = 'local') AND NOT EXISTS (SELECT 1 FROM fg_node WHERE id <> $2 AND lease_until > $3)",
-              {marker, node, db::shared_now(tx, at)});
-    });
+    // Another folder takes its place where nothing would be missed.
+    tx.exec("UPDATE fg_once SET value = $1 WHERE name = 'files.folder' AND value <> $1 AND NOT EXISTS (SELECT 1 FROM "
+            "fg_file_object WHERE place = 'local') AND NOT EXISTS (SELECT 1 FROM fg_node WHERE id <> $2 AND lease_until > $3)",
+            {marker, node, shared ? db::shared_now(tx, at) : kNoOther});
+  });
   folder_ = marker;
+}
+
+Result<void> Depot::check_folder() const {
+  const bool shared = database_.dialect() == db::Dialect::postgresql;
+  const auto known = stores();
+  if (known->home == folder_ || (shared && known->current)) return {};
+  const std::string where = std::filesystem::absolute(options_.directory).parent_path().string(), marker = where + "/files/folder-id";
+  const Text ways = shared ? Text{"All nodes have to share one DATA_DIR (mount the same folder), or files have to go to a storage that all "
+                                  "reach (COS or S3, in the administrator's settings).",
+                                  "所有节点必须共享同一 DATA_DIR（挂载同一目录），或在管理设置中启用所有节点可访问的存储（COS 或 S3）。"}
+                           : Text{"Name that one with --data-dir (DATA_DIR).", "请用 --data-dir（DATA_DIR）指定原目录。"};
+  return fail(Errc::internal, "folder_not_shared",
+              {fmt::format("{} is not the data folder whose files this database knows. {} If its files were brought here, or are lost for "
+                           "good: echo {} > \"{}\"", where, ways.en, known->home, marker),
+               fmt::format("{} 不是该数据库所记录文件的数据目录。{} 如文件已迁移到此处，或确已丢失：echo {} > \"{}\"", where, ways.zh, known->home, marker)});
 }
 
 }  // namespace fluxgate::files

@@ -241,5 +241,58 @@ TEST(NodesOnSqlite, ThereIsOneAndItDoesEverything) {
   EXPECT_NE(run_program({"serve", "--role", "boss", "--data-dir", folder.path().string()}).exit_code, 0);
 }
 
+// The files of a database are missed at once, not picture by picture.
+TEST(NodesOnSqlite, KnowTheFolderOfTheirFiles) {
+  if (on_postgresql()) GTEST_SKIP() << "said of nodes there";
+  TempFolder folder;
+  const auto first = folder.path() / "first", second = folder.path() / "second", moved = folder.path() / "moved";
+  const std::string url = "sqlite:///" + (folder.path() / "webui.db").string();
+  const auto started = [&](const std::filesystem::path& data) {
+    auto server = std::make_unique<ServerProcess>(data, std::vector<std::string>{"--database-url", url}, ServerProcess::Environment{{"DEFAULT_USER_ROLE", "user"}});
+    server->start();
+    return server;
+  };
+  std::filesystem::create_directory(first);
+  std::filesystem::create_directory(second);
+  const auto run_on_second = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--data-dir", second.string(), "--database-url", url});
+    return run_program(words);
+  };
+  EXPECT_EQ(started(second)->stop(), 0) << "without files any folder does, and does not bind";
+  const auto one = started(first);
+  const Person ann = [&] {
+    const Answer answer = Client(one->base_url(), &contract()).post("/api/v1/auths/signup", "", {{"name", "Ann"}, {"email", "ann@example.org"}, {"password", kPassword}});
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return Person{"", "ann@example.org", std::string(answer.json().at("token").as_string())};
+  }();
+  const Answer kept = Client(one->base_url(), &contract()).send({.method = "POST", .path = "/api/v1/flux/upload-image", .token = ann.token,
+                                                                 .parts = {{"file", "a.png", png(20, 20), "image/png"}}});
+  ASSERT_EQ(kept.status, 200) << kept.body;
+  const std::string link(kept.json().at("url").as_string());
+  EXPECT_EQ(one->stop(), 0) << one->log();
+
+  const std::string mark = fmt::format("> \"{}\"", (second / "files" / "folder-id").string());
+  for (const Finished& refused : {run_on_second({"serve", "--port", "0"}), run_on_second({"files", "gc", "--yes"})}) {
+    EXPECT_EQ(refused.exit_code, 1) << refused.output;
+    EXPECT_NE(refused.output.find(second.string() + " is not the data folder whose files this database knows. Name that one with --data-dir"),
+              std::string::npos) << refused.output;
+    EXPECT_NE(refused.output.find(mark), std::string::npos) << "the way on: " << refused.output;
+  }
+  std::filesystem::rename(first, moved);
+  const auto two = started(moved);
+  EXPECT_EQ(Client(two->base_url(), &contract()).get(link).status, 200) << "a folder that moved as a whole";
+  EXPECT_EQ(two->stop(), 0) << two->log();
+
+  // It is lost: what the refusal says is done.
+  const std::string output = run_on_second({"serve", "--port", "0"}).output;
+  const auto from = output.find("echo "), to = output.find(mark, from);
+  ASSERT_NE(to, std::string::npos) << output;
+  ASSERT_EQ(std::system(output.substr(from, to + mark.size() - from).c_str()), 0);
+  std::filesystem::copy_file(moved / ".webui_secret_key", second / ".webui_secret_key", std::filesystem::copy_options::overwrite_existing);
+  const auto three = started(second);
+  EXPECT_EQ(Client(three->base_url(), &contract()).get(link).status, 404);
+  EXPECT_EQ(three->stop(), 0) << three->log();
+}
+
 }  // namespace
 }  // namespace fluxgate::integration

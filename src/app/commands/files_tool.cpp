@@ -27,6 +27,7 @@ Result<std::unique_ptr<FilesTool>> FilesTool::open(const Config& config) {
   std::vector<awaitable<void>> first;
   first.push_back(tool->depot_->refresh());
   tool->run(std::move(first));
+  FLUX_CHECK(tool->depot_->check_folder());
   return tool;
 }
 
