@@ -49,7 +49,7 @@ Result<Rules> read_rules(const json::object& body) {
     rules.retention = {read("result_images"), read("result_videos"), read("uploads"), read("unused_uploads")};
     append(errors, days.check());
   }
-  rules.grace_ms = form.maybe_integer("grace_s", 0, 30 * 86'400).value_or(rules.grace_ms / 1000) * 1000;
+  rules.grace_ms = form.maybe_integer("grace_s", files::kGraceMin / 1000, 30 * 86'400).value_or(rules.grace_ms / 1000) * 1000;
   rules.rev = form.integer("rev", 0, kRevMax);
   append(errors, form.check());
   if (!errors.empty()) return fail(Error::invalid(std::move(errors)));

@@ -61,7 +61,7 @@ class Incoming {
   // the disk refuses. After an error every call gives that error.
   virtual Result<void> write(std::string_view piece) = 0;
   // Publishes the object (fsync, rename) and inspects it. Once. Besides the errors of write(): invalid
-  // (empty_file; of uploads also broken_image, too_many_pixels, too_many_frames, picture_too_slow, broken_video,
+  // (empty_file; of uploads also broken_image, too_many_pixels, too_many_frames, too_much_metadata, picture_too_slow, broken_video,
   // broken_sound, video_too_slow) and, for uploads when
   // too many are under way, too_many_requests (media_busy). Results wait instead. The object may be
   // destroyed while its finish() is awaited.

@@ -8,6 +8,7 @@
 
 #include "base/crypto.h"
 #include "base/library_start.h"
+#include "files/packed_metadata.h"
 #include "files/thumbhash.h"
 
 namespace fluxgate::files {
@@ -82,10 +83,22 @@ const char* loader_of(Format format) {
   }
 }
 
+Result<void> check_packed(const std::string& path, const DecodeLimits& limits) {
+  const std::uint64_t packed = packed_metadata(path);
+  if (packed <= limits.max_packed) return {};
+  return std::unexpected(
+      Error(Errc::invalid, "too_much_metadata",
+            {fmt::format("The picture carries {} bytes of packed text or profiles; at most {} are taken. Save it without.", packed, limits.max_packed),
+             fmt::format("图片附带 {} 字节的压缩文本或配置文件，最多允许 {} 字节。请去除后重新保存。", packed, limits.max_packed)})
+          .with("bytes", packed)
+          .with("limit", limits.max_packed));
+}
+
 // Reads the header; pixels come when something asks for them.
 Result<Image> open_image(const std::string& path, Format format, VipsAccess access, VipsFailOn fail_on,
                          const DecodeLimits& limits) {
   initialise();
+  if (format == Format::png) FLUX_CHECK(check_packed(path, limits));
   const char* loader = loader_of(format);
   VipsImage* image = nullptr;
   if (!loader || vips_call(loader, path.c_str(), &image, "access", access, "fail_on", fail_on, nullptr) != 0)

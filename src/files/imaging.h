@@ -19,6 +19,9 @@ void release_imaging_thread();
 struct DecodeLimits {
   std::int64_t max_pixels = 100'000'000;  // inclusive
   int max_seconds = 20;  // per evaluation; a progressive JPEG may overrun it by one pass
+  // Bytes, inclusive, of what a PNG has packed beside its picture; a thousand times as much when it is unpacked, which
+  // max_seconds cannot stop.
+  std::uint64_t max_packed = 256 * 1024;
   int max_frames = 1'000;  // of an animation, inclusive; only the first is ever decoded
 };
 
@@ -38,7 +41,7 @@ struct RgbPicture {
 enum class PreviewFormat { webp, avif };
 
 // Size, colour and ThumbHash. Errors: Errc::invalid, codes broken_image,
-// too_many_pixels, too_many_frames and picture_too_slow.
+// too_many_pixels, too_many_frames, too_much_metadata and picture_too_slow.
 Result<ImageFacts> inspect_image(const std::string& path, Format format, const DecodeLimits& limits);
 
 // Writes a picture from a user anew: upright, sRGB, 8 bits, without any metadata (EXIF, GPS, XMP, ICC,

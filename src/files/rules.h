@@ -22,12 +22,16 @@ struct Retention {
   int unused_uploads = 0;  // that no task ever had as an input
 };
 
+inline constexpr Millis kGraceMin = 15 * 60 * 1000;
+
 struct Rules {
   std::uint64_t user_bytes = 0;   // of one user; 0 = no limit
   std::uint64_t total_bytes = 0;  // of all users together; 0 = no limit
   std::map<std::string, std::uint64_t> users;  // by id, instead of user_bytes
   Retention retention;
-  Millis grace_ms = 3'600'000;    // bytes that nobody refers to any more are kept so long
+  // Bytes that nobody refers to any more are kept so long. Whoever stores the same bytes meanwhile counts on them until its
+  // row is there, and a form of many pictures takes its time: less than kGraceMin would lose them.
+  Millis grace_ms = 3'600'000;
   std::int64_t rev = 0;           // of what is stored; 0 = never saved
 
   std::uint64_t limit_of(const std::string& user_id) const;

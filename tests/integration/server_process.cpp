@@ -9,7 +9,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <libpq-fe.h>
 #include <spawn.h>
+#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +92,25 @@ bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit) 
     std::this_thread::sleep_for(kPollInterval);
   }
   return true;
+}
+
+void without_grace(const std::filesystem::path& data_folder) {
+  const std::string statement =
+      "UPDATE fg_setting SET value = REPLACE(REPLACE(value, '\"grace_s\":3600', '\"grace_s\":0'), '\"grace_s\":900', '\"grace_s\":0') "
+      "WHERE key = 'files'";
+  const auto words = database_words(data_folder.string());
+  if (!words.empty()) {
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(words[1].c_str()), &PQfinish);
+    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection.get(), statement.c_str()), &PQclear);
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) throw std::runtime_error(PQerrorMessage(connection.get()));
+    return;
+  }
+  sqlite3* opened = nullptr;
+  const int code = sqlite3_open((data_folder / "webui.db").c_str(), &opened);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> connection(opened, &sqlite3_close);
+  sqlite3_busy_timeout(opened, 30'000);
+  if (code != SQLITE_OK || sqlite3_exec(opened, statement.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+    throw std::runtime_error(sqlite3_errmsg(opened));
 }
 
 Finished run_program(std::vector<std::string> arguments) {

@@ -57,6 +57,9 @@ class SandboxProcess {
   std::string base_url_, port_;
 };
 
+// Bytes that nobody refers to go at once from now on. The API refuses it: who is just storing the same would lose them.
+void without_grace(const std::filesystem::path& data_folder);
+
 class ServerProcess {
  public:
   using Environment = std::map<std::string, std::string>;

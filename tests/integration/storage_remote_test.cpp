@@ -46,8 +46,9 @@ TEST(RemoteStorage, TakesWhatWasMadeAndServesIt) {
 
   // Deleted, it goes from the store too.
   json::object rules = house.client().get("/api/v1/admin/files", house.ann.token).json().as_object();
-  rules["grace_s"] = 0;
+  rules["grace_s"] = 900;
   ASSERT_EQ(house.client().put("/api/v1/admin/files", house.ann.token, rules).status, 200);
+  without_grace(house.folder.path());
   const std::string store_link = [&] {
     house.store_in(bucket, {{"delivery", "redirect"}});
     return house.client().get(link).header("location");

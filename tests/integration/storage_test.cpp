@@ -151,7 +151,8 @@ std::size_t objects() {
 TEST(Quotas, LeaveNoBytesOfWhatTheyRefuse) {
   const Person ann = somebody();
   const std::string picture = "data:image/png;base64," + crypto::base64(png(61, 62));
-  RulesChanged rules(json::object{{"users", json::object{{ann.id, 1}}}, {"grace_s", 0}});
+  RulesChanged rules(json::object{{"users", json::object{{ann.id, 1}}}});
+  without_grace(data_folder());
   const std::size_t before = objects();
   EXPECT_EQ(upload(ann, png(63, 64)).code(), "storage_quota");
   EXPECT_EQ(api().post("/api/v1/uploads/import", ann.token, {{"source", picture}}).code(), "storage_quota");
@@ -178,7 +179,7 @@ TEST(Quotas, AreCheckedAndNeverOverwriteEachOther) {
                                                          {kept("uploads", -1), "body/retention_days/uploads"},
                                                          {kept("uploads", 36'501), "body/retention_days/uploads"},
                                                          {kept("downloads", 1), "body/retention_days/downloads"},
-                                                         {json::object{{"grace_s", -1}}, "body/grace_s"},
+                                                         {json::object{{"grace_s", 899}}, "body/grace_s"},
                                                          {json::object{{"rev", -1}}, "body/rev"}};
   for (const auto& [change, loc] : wrongs) {
     json::object body = read;

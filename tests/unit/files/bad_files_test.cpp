@@ -1,5 +1,7 @@
 // The table of docs/uploads.md, row by row: what is refused and what is made harmless. (Truncated files, wrong
 // types, too many pixels and turned pictures: store_test.cpp; films and sounds: film_test.cpp.)
+#include <boost/crc.hpp>
+
 #include "files/imaging.h"
 #include "files_fixture.h"
 
@@ -51,6 +53,35 @@ TEST_F(FilesTest, RefusesABodyThatOnlyBeginsLikeAPicture) {
   EXPECT_EQ(refusal(Purpose::upload, "\xFF\xD8\xFF" + std::string(kPage)), "broken_image");
   EXPECT_EQ(refusal(Purpose::upload, "GIF89a" + std::string(kPage)), "broken_image");
   EXPECT_EQ(refusal(Purpose::upload, "\x89PNG\r\n\x1A\n" + std::string(kPage)), "broken_image");
+}
+
+// Readers unpack such chunks when they are asked for no more than the size of the picture.
+TEST_F(FilesTest, CountsWhatAPngHasPackedBesideItsPicture) {
+  const auto chunk = [](const std::string& type, const std::string& data) {
+    const std::string checked = type + data;
+    boost::crc_32_type crc;
+    crc.process_bytes(checked.data(), checked.size());
+    const auto number = [](std::uint32_t n) {
+      return std::string{static_cast<char>(n >> 24), static_cast<char>(n >> 16), static_cast<char>(n >> 8), static_cast<char>(n)};
+    };
+    return number(static_cast<std::uint32_t>(data.size())) + checked + number(crc.checksum());
+  };
+  const auto with = [&](const std::string& chunks) {
+    std::string png = draw({});
+    return png.insert(8 + 25, chunks);  // behind the signature and IHDR
+  };
+  using namespace std::string_literals;
+  constexpr std::size_t kMost = 256 * 1024;
+  for (const auto& [type, head] : {std::pair("zTXt", "a\0\0"s), std::pair("iTXt", "a\0\1\0\0\0"s), std::pair("iCCP", "a\0\0"s)}) {
+    const std::string most = head + std::string(kMost - head.size(), 'x');
+    EXPECT_EQ(refusal(Purpose::upload, with(chunk(type, most + "x"))), "too_much_metadata") << type;
+    EXPECT_NE(refusal(Purpose::upload, with(chunk(type, most))), "too_much_metadata") << type;
+  }
+  const std::string half(kMost / 2 + 1, 'x');
+  EXPECT_EQ(refusal(Purpose::upload, with(chunk("zTXt", half) + chunk("zTXt", half))), "too_much_metadata") << "in all";
+  // What a studio writes into its pictures is not packed, and long.
+  EXPECT_TRUE(put(Purpose::upload, with(chunk("tEXt", "workflow\0"s + std::string(2 * kMost, 'x')))));
+  EXPECT_TRUE(put(Purpose::upload, with(chunk("iTXt", "workflow\0\0\0\0\0"s + std::string(2 * kMost, 'x')))));
 }
 
 TEST_F(FilesTest, CountsTheFramesOfAnAnimation) {
