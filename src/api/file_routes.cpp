@@ -66,10 +66,20 @@ Result<files::PreviewFormat> read_format(const http::Request& request) {
   return takes_avif(request.header("accept")) ? files::PreviewFormat::avif : files::PreviewFormat::webp;
 }
 
+std::string_view extension_of(files::PreviewFormat format) { return format == files::PreviewFormat::avif ? "avif" : "webp"; }
+
+// The file's own name. `extension` is that of what is sent instead, "" for the file itself: a preview is another kind of
+// picture, also of a video.
+std::string name_of(const files::FileRow& file, std::string_view extension) {
+  if (extension.empty()) return file.filename;
+  const std::size_t dot = file.filename.rfind('.');
+  return fmt::format("{}.{}", file.filename.substr(0, dot == 0 ? file.filename.npos : dot), extension);
+}
+
 // The name under which a browser saves the file: date and prompt, for those whose prompt it is. Somebody who was
 // only given the link gets the date and the file's own name.
-awaitable<std::string> saved_as(const Api& api, http::Request& request, const files::FileRow& file) {
-  std::string name = fmt::format("{} {}", iso8601(file.created_at).substr(0, 10), file.filename);
+awaitable<std::string> saved_as(const Api& api, http::Request& request, const files::FileRow& file, std::string_view extension) {
+  std::string name = fmt::format("{} {}", iso8601(file.created_at).substr(0, 10), name_of(file, extension));
   if (file.source_task_id.empty()) co_return name;
   const auto caller = co_await api.guard.recognise(request);
   if (!caller || (caller->user_id != file.user_id && !caller->is_admin())) co_return name;
@@ -77,14 +87,15 @@ awaitable<std::string> saved_as(const Api& api, http::Request& request, const fi
   if (!found) co_return name;
   const auto same = std::ranges::find(found->files, file.id, &tasks::TaskFile::file_id);
   const int position = same == found->files.end() ? 0 : same->position;
-  const std::size_t dot = file.key.rfind('.');
-  co_return files::download_name(file.created_at, found->task.prompt, position, std::string_view(file.key).substr(dot + 1));
+  const std::string_view own = std::string_view(file.key).substr(file.key.rfind('.') + 1);
+  co_return files::download_name(file.created_at, found->task.prompt, position, extension.empty() ? own : extension);
 }
 
 // To the store that has the file; `process` is how it is to make a preview of it.
-Answer redirect(const Api& api, http::Request& request, const files::FileRow& file, bool saved, std::string process) {
-  std::string title = file.filename;
-  if (saved) title = co_await saved_as(api, request, file);
+Answer redirect(const Api& api, http::Request& request, const files::FileRow& file, bool saved, std::string_view extension,
+                std::string process) {
+  std::string title = name_of(file, extension);
+  if (saved) title = co_await saved_as(api, request, file, extension);
   FLUX_CO_TRY(link, api.parts.depot.link(file, {.content_disposition = content_disposition(saved, title),
                                                 .image_process = process,
                                                 .head = request.is_head()}));
@@ -108,10 +119,11 @@ Answer show(const Api& api, http::Request& request) {
   if (!found->url.empty() && !api.parts.depot.can_read(*found))
     co_return http::Response::redirect(found->url).with("Cache-Control", "private, max-age=300");
   const bool wants_file = request.query("download").value_or("") == "1";
-  if (found->place != files::kLocal && !api.parts.depot.proxies(*found)) {
+  const std::string_view extension = side == 0 ? "" : extension_of(format);
+  if (found->place != files::kLocal && !api.parts.depot.proxies(*found, wants_file)) {
     const std::string process = side == 0 ? "" : api.parts.depot.preview_by_store(*found, side, format);
     if (side == 0 || !process.empty()) {
-      auto answer = co_await redirect(api, request, *found, wants_file || !is_shown(found->mime), process);
+      auto answer = co_await redirect(api, request, *found, wants_file || !is_shown(found->mime), extension, process);
       co_return answer;
     }
   }
@@ -127,15 +139,14 @@ Answer show(const Api& api, http::Request& request) {
     auto made = co_await api.parts.files.thumbnail_path(found->key, side, format);
     FLUX_CO_TRY(path, std::move(made));
     body.path = path;
-    const bool avif = format == files::PreviewFormat::avif;
-    body.content_type = avif ? "image/avif" : "image/webp";
-    body.etag += fmt::format("-{}{}", side, avif ? "-avif" : "");
+    body.content_type = fmt::format("image/{}", extension);
+    body.etag += fmt::format("-{}-{}", side, extension);
   }
   const bool shown = is_shown(body.content_type);
   const bool download = !shown || wants_file;
   if (!shown) body.content_type = "application/octet-stream";
-  std::string name = found->filename;
-  if (download) name = co_await saved_as(api, request, *found);
+  std::string name = name_of(*found, extension);
+  if (download) name = co_await saved_as(api, request, *found, extension);
   http::Response response = http::Response::file(std::move(body))
                                 .with("Cache-Control", "private, max-age=604800, immutable")
                                 .with("Content-Disposition", content_disposition(download, name))

@@ -149,10 +149,13 @@ bool Depot::can_read(const FileRow& row) const {
   return found != known->by_id.end() && found->second->store != nullptr;
 }
 
-bool Depot::proxies(const FileRow& row) const {
+bool Depot::proxies(const FileRow& row, bool saved) const {
   const auto known = stores();
   const auto found = known->by_id.find(row.place);
-  return found == known->by_id.end() || found->second->row.delivery == "proxy";
+  if (found == known->by_id.end() || found->second->row.delivery == "proxy") return true;
+  if (!saved || !found->second->store) return false;
+  const auto link = found->second->store->presigned_get(row.cloud_path, {});
+  return link && link->plain;
 }
 
 Result<SignedRequest> Depot::link(const FileRow& row, LinkOptions options) const {

@@ -105,8 +105,9 @@ class Depot final : public Remote {
   Result<DirectStore> direct_store() const;
   // Whether its place is the disk or a store that can be asked.
   bool can_read(const FileRow& row) const;
-  // Whether files of that place go through this server instead.
-  bool proxies(const FileRow& row) const;
+  // Whether files of that place go through this server instead; those that are to be `saved` under a name also where the
+  // store's links cannot carry one.
+  bool proxies(const FileRow& row, bool saved) const;
 
   // On the engine's thread: whether long work should end soon.
   bool stopping() const { return group_.stopping(); }

@@ -73,6 +73,25 @@ std::vector<std::string> database_words(const std::string& data_folder) {
   return {"--database-url", url};
 }
 
+// In the database of that folder, beside its server.
+void set_grace(const std::filesystem::path& data_folder, int from, int to) {
+  const std::string statement = fmt::format(
+      R"(UPDATE fg_setting SET value = REPLACE(value, '"grace_s":{}', '"grace_s":{}') WHERE key = 'files')", from, to);
+  const auto words = database_words(data_folder.string());
+  if (!words.empty()) {
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(words[1].c_str()), &PQfinish);
+    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection.get(), statement.c_str()), &PQclear);
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) throw std::runtime_error(PQerrorMessage(connection.get()));
+    return;
+  }
+  sqlite3* opened = nullptr;
+  const int code = sqlite3_open((data_folder / "webui.db").c_str(), &opened);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> connection(opened, &sqlite3_close);
+  sqlite3_busy_timeout(opened, 30'000);
+  if (code != SQLITE_OK || sqlite3_exec(opened, statement.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+    throw std::runtime_error(sqlite3_errmsg(opened));
+}
+
 }  // namespace
 
 TempFolder::TempFolder()
@@ -94,24 +113,9 @@ bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit) 
   return true;
 }
 
-void without_grace(const std::filesystem::path& data_folder) {
-  const std::string statement =
-      "UPDATE fg_setting SET value = REPLACE(REPLACE(value, '\"grace_s\":3600', '\"grace_s\":0'), '\"grace_s\":900', '\"grace_s\":0') "
-      "WHERE key = 'files'";
-  const auto words = database_words(data_folder.string());
-  if (!words.empty()) {
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(words[1].c_str()), &PQfinish);
-    const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection.get(), statement.c_str()), &PQclear);
-    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) throw std::runtime_error(PQerrorMessage(connection.get()));
-    return;
-  }
-  sqlite3* opened = nullptr;
-  const int code = sqlite3_open((data_folder / "webui.db").c_str(), &opened);
-  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> connection(opened, &sqlite3_close);
-  sqlite3_busy_timeout(opened, 30'000);
-  if (code != SQLITE_OK || sqlite3_exec(opened, statement.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
-    throw std::runtime_error(sqlite3_errmsg(opened));
-}
+WithoutGrace::WithoutGrace(std::filesystem::path data_folder) : folder_(std::move(data_folder)) { set_grace(folder_, 900, 0); }
+
+WithoutGrace::~WithoutGrace() { set_grace(folder_, 0, 900); }
 
 Finished run_program(std::vector<std::string> arguments) {
   TempFolder folder;

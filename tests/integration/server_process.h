@@ -57,8 +57,18 @@ class SandboxProcess {
   std::string base_url_, port_;
 };
 
-// Bytes that nobody refers to go at once from now on. The API refuses it: who is just storing the same would lose them.
-void without_grace(const std::filesystem::path& data_folder);
+// For as long as it lives, bytes that nobody refers to go at once instead of after the 15 minutes, the least that the API
+// allows: who is just storing the same would lose them.
+class WithoutGrace {
+ public:
+  explicit WithoutGrace(std::filesystem::path data_folder);
+  ~WithoutGrace();
+  WithoutGrace(const WithoutGrace&) = delete;
+  WithoutGrace& operator=(const WithoutGrace&) = delete;
+
+ private:
+  const std::filesystem::path folder_;
+};
 
 class ServerProcess {
  public:

@@ -34,6 +34,16 @@ TEST(RemoteStorage, TakesWhatWasMadeAndServesIt) {
   EXPECT_EQ(fetched(headed.header("location"), "HEAD").status, 200) << "signed for HEAD";
   EXPECT_EQ(house.client().get(link + "&w=320").status, 200) << "previews are made from the store's";
 
+  // Where the store's links carry no name, what is to be saved under one comes through this server.
+  ASSERT_EQ(house.store_in(bucket, {{"links", "plain"}}).status, 200);
+  EXPECT_EQ(house.client().get(link).header("location").find("sign"), std::string::npos);
+  const Answer saved = house.client().get(link + "&download=1", house.ann.token);
+  EXPECT_EQ(saved.status, 200);
+  EXPECT_EQ(saved.body, there.body);
+  EXPECT_NE(saved.header("content-disposition").find("a cat in a bucket"), std::string::npos) << saved.header("content-disposition");
+  ASSERT_EQ(house.store_in(bucket, {{"links", "signed"}}).status, 200);
+  EXPECT_EQ(house.client().get(link + "&download=1", house.ann.token).status, 302);
+
   // The same way, but through this server.
   ASSERT_EQ(house.store_in(bucket, {{"delivery", "proxy"}}).status, 200);
   const Answer proxied = house.client().get(link);
@@ -48,7 +58,7 @@ TEST(RemoteStorage, TakesWhatWasMadeAndServesIt) {
   json::object rules = house.client().get("/api/v1/admin/files", house.ann.token).json().as_object();
   rules["grace_s"] = 900;
   ASSERT_EQ(house.client().put("/api/v1/admin/files", house.ann.token, rules).status, 200);
-  without_grace(house.folder.path());
+  const WithoutGrace at_once(house.folder.path());
   const std::string store_link = [&] {
     house.store_in(bucket, {{"delivery", "redirect"}});
     return house.client().get(link).header("location");

@@ -151,8 +151,8 @@ std::size_t objects() {
 TEST(Quotas, LeaveNoBytesOfWhatTheyRefuse) {
   const Person ann = somebody();
   const std::string picture = "data:image/png;base64," + crypto::base64(png(61, 62));
-  RulesChanged rules(json::object{{"users", json::object{{ann.id, 1}}}});
-  without_grace(data_folder());
+  const RulesChanged rules(json::object{{"users", json::object{{ann.id, 1}}}, {"grace_s", 900}});
+  const WithoutGrace at_once(data_folder());
   const std::size_t before = objects();
   EXPECT_EQ(upload(ann, png(63, 64)).code(), "storage_quota");
   EXPECT_EQ(api().post("/api/v1/uploads/import", ann.token, {{"source", picture}}).code(), "storage_quota");

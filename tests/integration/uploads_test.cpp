@@ -382,6 +382,14 @@ TEST(Downloads, AreNamedByDateAndPromptForTheirOwner) {
   for (const std::string& token : {std::string(), somebody().token})
     EXPECT_EQ(api().get(link + "&download=1", token).header("content-disposition").find("lighthouse"), std::string::npos)
         << "who was given the link is not told the prompt";
+
+  // A preview is another kind of picture than the file.
+  for (const std::string format : {"webp", "avif"}) {
+    const Answer preview = api().get(link + "&w=320&download=1&f=" + format, ann.token);
+    EXPECT_EQ(preview.header("content-type"), "image/" + format);
+    EXPECT_NE(preview.header("content-disposition").find("." + format + "\""), std::string::npos) << preview.header("content-disposition");
+    EXPECT_NE(api().get(link + "&w=320&f=" + format).header("content-disposition").find("." + format + "\""), std::string::npos);
+  }
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ class CosDialect final : public Dialect {
     Pairs params;
     if (!options.image_process.empty()) params.emplace_back(options.image_process, "");
     const std::string method = options.head ? "HEAD" : "GET";
-    if (settings_.links == Links::plain) return SignedRequest{method, url(links_, key, params), {}, span.until};
+    if (settings_.links == Links::plain) return SignedRequest{method, url(links_, key, params), {}, span.until, true};
     if (!options.content_disposition.empty())
       params.emplace_back("response-content-disposition", options.content_disposition);
     if (!options.content_type.empty()) params.emplace_back("response-content-type", options.content_type);

@@ -71,7 +71,7 @@ class S3Dialect final : public Dialect {
     const std::string method = options.head ? "HEAD" : "GET";
     if (!settings_.link_base.empty()) {
       const Origin base = parse_origin(settings_.link_base).value_or(endpoint_);
-      return SignedRequest{method, base.text() + "/" + percent_encode_path(key), {}, span.until};
+      return SignedRequest{method, base.text() + "/" + percent_encode_path(key), {}, span.until, true};
     }
     Pairs params;
     if (!options.content_disposition.empty())

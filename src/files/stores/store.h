@@ -85,6 +85,7 @@ struct SignedRequest {
   std::string url;
   HeaderList headers;  // to be sent exactly so
   Millis expires_at = 0;
+  bool plain = false;  // not signed: the answer's name and type stay what was stored
 };
 
 // What became of a connection test: its steps in order, until one failed.

@@ -340,6 +340,7 @@ TEST_F(CosTest, UsesTheHostsThatAreConfigured) {
   EXPECT_THAT(open(custom)->presigned_get("b", {})->url, HasSubstr("&q-header-list=&"));
   custom.links = Links::plain;
   EXPECT_EQ(open(custom)->presigned_get("b", {})->url, "https://cdn.example.com/b");
+  EXPECT_TRUE(open(custom)->presigned_get("b", {})->plain);
 }
 
 TEST_F(CosTest, ListsPageByPageUnderItsPrefix) {
