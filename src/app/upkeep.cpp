@@ -1,5 +1,7 @@
 #include "app/upkeep.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "base/log.h"
@@ -31,7 +33,9 @@ void forget_what_is_old(db::Tx& tx, Millis now) {
 // One transaction for each, so that nobody waits for many.
 awaitable<int> delete_outdated(db::Database& database, Millis now) {
   const auto ids = co_await database.read([now](db::Tx& tx) {
-    return files::outdated(tx, files::load_rules(tx).retention, now, kAtOnce);
+    auto due = files::outdated(tx, files::load_rules(tx).retention, now, kAtOnce);
+    std::ranges::move(files::of_closed_accounts(tx, kAtOnce), std::back_inserter(due));
+    return due;
   });
   for (const std::string& id : ids)
     co_await database.write([id, now](db::Tx& tx) { return files::remove_row(tx, id, "", now); });

@@ -19,6 +19,9 @@ inline constexpr Millis kEventsKept = 7ll * 24 * 3600 * 1000;
 
 void forget_what_is_old(db::Tx& tx, Millis now);
 
+// Files that are past their age by the rules, and those of accounts that were closed, some of each; how many.
+awaitable<int> delete_outdated(db::Database& database, Millis now);
+
 struct UpkeepParts {
   db::Database& database;
   identity::Identity& identity;

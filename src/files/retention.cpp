@@ -37,4 +37,19 @@ std::vector<std::string> outdated(db::Tx& tx, const Retention& rules, Millis now
   return ids;
 }
 
+// By the sums: nobody's files are read but those that go.
+std::vector<std::string> of_closed_accounts(db::Tx& tx, int limit) {
+  const auto closed = tx.all(
+      "SELECT f.user_id FROM fg_file_usage f WHERE f.source_type = '' AND f.files > 0 AND EXISTS "
+      "(SELECT 1 FROM fg_once o WHERE o.name = 'closed:' || f.user_id) LIMIT $1",
+      {limit}, [](const db::Row& row) { return row.str(0); });
+  std::vector<std::string> ids;
+  for (const std::string& user : closed) {
+    const int room = limit - static_cast<int>(ids.size());
+    tx.each("SELECT id FROM generated_files WHERE user_id = $1 AND status = 'uploaded' LIMIT $2", {user, room},
+            [&](const db::Row& row) { ids.push_back(row.str(0)); });
+  }
+  return ids;
+}
+
 }  // namespace fluxgate::files

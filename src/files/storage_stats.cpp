@@ -87,7 +87,7 @@ json::object usage_list(db::Tx& tx, int limit, std::int64_t offset) {
   const Usage all = usage_of_all(tx);
   json::array users;
   tx.each("SELECT f.user_id, u.name, u.email, f.files, f.bytes FROM fg_file_usage f LEFT JOIN \"user\" u ON u.id = f.user_id "
-          "WHERE f.source_type = '' ORDER BY f.bytes DESC, f.user_id LIMIT $1 OFFSET $2",
+          "WHERE f.source_type = '' AND (f.files > 0 OR u.id IS NOT NULL) ORDER BY f.bytes DESC, f.user_id LIMIT $1 OFFSET $2",
           {limit, offset}, [&](const db::Row& row) {
             users.push_back({{"user_id", row.text(0)},
                              {"name", row.text(1)},

@@ -192,6 +192,8 @@ void remove_user(db::Tx& tx, std::string_view id, Millis now) {
   tx.exec("DELETE FROM auth WHERE id = $1", {id});
   tx.exec("DELETE FROM fg_access_key WHERE user_id = $1", {id});
   tx.exec("DELETE FROM \"user\" WHERE id = $1", {id});
+  // Read by files/retention.h, which has the files removed, also those that tasks still under way deliver.
+  tx.exec("INSERT INTO fg_once (name, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", {fmt::format("closed:{}", id), now});
   // fg_user stays: it numbers the events of tasks that are still running.
   end_tokens(tx, id, now);
 }

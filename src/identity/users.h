@@ -77,7 +77,8 @@ void refresh_hash(db::Tx& tx, std::string_view id, std::string_view old_hash, st
 // Ends every token issued before `now`; the new bound, which is above every earlier one.
 Millis end_tokens(db::Tx& tx, std::string_view user_id, Millis now);
 
-// Removes the account, its password and keys. Tasks, files and the ledger stay: they are the books.
+// Removes the account, its password and keys, and has its files removed (app/upkeep.h). Tasks and the ledger stay: they
+// are the books.
 void remove_user(db::Tx& tx, std::string_view id, Millis now);
 
 struct UserQuery {

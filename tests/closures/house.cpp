@@ -195,7 +195,8 @@ tasks::Task House::brought_to(tasks::Task task, tasks::TaskState state) {
 void House::deliver(db::Tx& tx, const tasks::Task& task, int position) {
   tasks::TaskFile file{.position = position, .file_id = fmt::format("{} of {}", position, task.id), .name = "a.png", .mime = "image/png",
                        .sha256 = "x"};
-  files->insert(tx, {.id = file.file_id, .user_id = task.user_id, .filename = file.name, .key = "k", .source_type = "flux"}, {});
+  files->insert(tx, {.id = file.file_id, .user_id = task.user_id, .filename = file.name, .key = "k", .source_type = "flux",
+                     .source_task_id = task.id}, {});
   tasks::store::insert_file(tx, task.id, file);
 }
 

@@ -172,6 +172,34 @@ TEST_P(Retention, OneNodeAtATimeLetsTasksGo) {
   EXPECT_TRUE(turn("another")) << "as often as it likes";
 }
 
+TEST_P(Retention, TheFilesOfAClosedAccountGoAlsoThoseThatItsTasksStillDeliver) {
+  const Person boss = house.sign_up("boss@example.org"), carl = house.sign_up("carl@example.org");
+  ended(boss);
+  const std::string id = ended(carl, TaskState::succeeded, 2);
+  ASSERT_EQ(house.upload("/api/v1/kling-lip-sync/upload-audio", carl.token, "audio", "a.mp3", a_sound()).status, 200);
+  const auto kept_by = [&](const Person& person) {
+    return house.number("SELECT COUNT(*) FROM generated_files WHERE user_id = $1 AND status = 'uploaded'", {person.id});
+  };
+  const auto tidied = [&] { return house.run(app::delete_outdated(house.database, now())); };
+  EXPECT_EQ(tidied(), 0);
+  ASSERT_EQ(kept_by(carl), 3);
+  ASSERT_EQ(house.send("DELETE", "/api/v1/users/" + carl.id, boss.token).status, 200);
+  EXPECT_EQ(tidied(), 3);
+  EXPECT_EQ(kept_by(carl), 0);
+  EXPECT_EQ(house.number("SELECT bytes FROM fg_file_usage WHERE user_id = $1 AND source_type = ''", {carl.id}), 0);
+  EXPECT_TRUE(is_there(id)) << "tasks stay";
+  const auto usage = house.send("GET", "/api/v1/admin/files/usage", boss.token).body;
+  EXPECT_EQ(usage.at("users").as_array().size(), 1u) << json::serialize(usage);
+  // What was just being stored.
+  house.write([&](db::Tx& tx) {
+    house.files->insert(tx, {.id = "late", .user_id = carl.id, .filename = "late.mp3", .source_type = "upload", .created_at = now()},
+                        {.key = fmt::format("11/11/{}.mp3", std::string(64, '1')), .size = 3, .mime = "audio/mpeg"});
+  });
+  EXPECT_EQ(tidied(), 1);
+  EXPECT_EQ(tidied(), 0);
+  EXPECT_EQ(kept_by(boss), 1);
+}
+
 TEST_P(Retention, RemovalSideBySideCountsEachTaskOnce) {
   const Person ann = house.sign_up("ann@example.org");
   std::vector<std::string> ids;

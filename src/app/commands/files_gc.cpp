@@ -1,4 +1,4 @@
-// What nobody needs: bytes without a row, copies of what was moved, results whose task is gone, uploads to a store
+// What nobody needs: bytes without a row, copies of what was moved, files whose owner or task is gone, uploads to a store
 // that were never ended or completed. Younger things than the grace period may belong to somebody who is just about to say so.
 #include <functional>
 
@@ -94,19 +94,29 @@ awaitable<Result<Heap>> collect_store(FilesTool& tool, files::OpenStorePtr from,
   co_return collected;
 }
 
-Heap collect_rows(FilesTool& tool, const CollectOptions& options) {
+struct Needless {
+  std::string_view what, which;
+};
+// Accounts that are gone: closed by another program, or before the database was taken over; those closed here are looked
+// after by the server (app/upkeep.h).
+constexpr Needless kNeedless[] = {
+    {"results whose task is gone",
+     "g.source_task_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM fg_task t WHERE t.id = g.source_task_id) AND NOT EXISTS (SELECT 1 "
+     "FROM fg_task t WHERE t.legacy_id = g.source_task_id) AND NOT EXISTS (SELECT 1 FROM fg_task_file f WHERE f.file_id = g.id)"},
+    {"files of accounts that are gone", "NOT EXISTS (SELECT 1 FROM \"user\" u WHERE u.id = g.user_id)"},
+};
+
+Heap collect_rows(FilesTool& tool, const CollectOptions& options, const Needless& needless) {
   struct Row {
     std::string id;
     std::uint64_t size;
   };
-  Heap heap{"results whose task is gone"};
+  Heap heap{std::string(needless.what)};
   const Millis now = system_clock().now_ms();
-  const auto rows = tool.database().read_now([before = now - options.older_than_s * 1000ll](db::Tx& tx) {
-    return tx.all(
-        "SELECT g.id, COALESCE(g.file_size, 0) FROM generated_files g WHERE g.status = 'uploaded' AND g.source_task_id IS NOT NULL "
-        "AND g.created_at < $1 AND NOT EXISTS (SELECT 1 FROM fg_task t WHERE t.id = g.source_task_id) AND NOT EXISTS (SELECT 1 FROM "
-        "fg_task t WHERE t.legacy_id = g.source_task_id) AND NOT EXISTS (SELECT 1 FROM fg_task_file f WHERE f.file_id = g.id)",
-        {files::sql_time(before)}, [](const db::Row& row) { return Row{row.str(0), static_cast<std::uint64_t>(row.i64(1))}; });
+  const auto rows = tool.database().read_now([before = now - options.older_than_s * 1000ll, which = needless.which](db::Tx& tx) {
+    return tx.all(fmt::format("SELECT g.id, COALESCE(g.file_size, 0) FROM generated_files g WHERE g.status = 'uploaded' AND "
+                              "g.created_at < $1 AND {}", which),
+                  {files::sql_time(before)}, [](const db::Row& row) { return Row{row.str(0), static_cast<std::uint64_t>(row.i64(1))}; });
   });
   for (const Row& row : rows) {
     if (options.yes) tool.database().write_now([id = row.id, now](db::Tx& tx) { return files::remove_row(tx, id, "", now); });
@@ -155,7 +165,7 @@ ExitCode collect_files(FilesTool& tool, const CollectOptions& options) {
     count += heap.count;
     tell(heap, options.yes && heap.count > 0);
   };
-  add(collect_rows(tool, options));
+  for (const Needless& needless : kNeedless) add(collect_rows(tool, options, needless));
   add(collect_disk(tool, options));
   for (const auto& [id, store] : tool.depot().stores()->by_id) {
     if (!store->store) {
