@@ -6,6 +6,7 @@
 #include "db/postgresql_words.h"
 #include "db/sqlite_care.h"
 #include "db/sqlite_path.h"
+#include "db/sqlite_words.h"
 
 namespace fluxgate::db {
 
@@ -18,6 +19,7 @@ std::unique_ptr<Care> care_for(const std::string& url) {
 Text told(const Failure& failure) {
   if (const auto* care = dynamic_cast<const CareFailure*>(&failure)) return care->text();
   if (const auto* postgresql = dynamic_cast<const PgFailure*>(&failure)) return explained(*postgresql);
+  if (const auto* sqlite = dynamic_cast<const SqliteFailure*>(&failure)) return explained(*sqlite, sqlite->file());
   return {failure.what(), failure.what()};
 }
 

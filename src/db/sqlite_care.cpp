@@ -2,21 +2,19 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "db/adopt/adopt.h"
 #include "db/introspect.h"
+#include "db/new_file.h"
 #include "db/sqlite_connection.h"
 #include "db/sqlite_lock.h"
+#include "db/sqlite_words.h"
 
 namespace fluxgate::db {
 namespace {
@@ -24,47 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using Mode = SqliteConnection::Mode;
 
-// What SQLite's codes mean for the operator.
-Text explained(int code, const std::string& path, std::string_view sqlite_says) {
-  switch (code & 0xff) {
-    case SQLITE_NOTADB:
-      return {fmt::format("{} is not a SQLite database, or it is encrypted (SQLCipher). Nothing was changed.", path),
-              fmt::format("{} 不是 SQLite 数据库，或已加密（SQLCipher）。未做任何更改。", path)};
-    case SQLITE_CORRUPT:
-      return {fmt::format("{} is damaged ({}). Nothing was changed. Put a backup back: fluxgate db restore FILE", path, sqlite_says),
-              fmt::format("{} 已损坏（{}）。未做任何更改。请恢复备份：fluxgate db restore FILE", path, sqlite_says)};
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return {fmt::format("{} is locked by another program. Stop the program that uses it, then try again. Nothing was changed.", path),
-              fmt::format("{} 正被其他程序锁定。请停止使用它的程序后重试。未做任何更改。", path)};
-    case SQLITE_FULL:
-      return {fmt::format("The disk of {} is full. Nothing was changed.", path), fmt::format("{} 所在磁盘已满。未做任何更改。", path)};
-    case SQLITE_IOERR:
-      return {fmt::format("{} cannot be read or written ({}): the disk is full, limited or failing. Nothing was changed.", path, sqlite_says),
-              fmt::format("{} 无法读写（{}）：磁盘已满、受限或出现故障。未做任何更改。", path, sqlite_says)};
-    case SQLITE_READONLY:
-      if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY)
-        return {fmt::format("{0} was left in the middle of a write by a crash. Let SQLite finish first: sqlite3 {0} \"PRAGMA integrity_check\". "
-                            "Nothing was changed.", path),
-                fmt::format("{0} 因崩溃停在写入中途。请先让 SQLite 完成恢复：sqlite3 {0} \"PRAGMA integrity_check\"。未做任何更改。", path)};
-      return {fmt::format("{} may not be written: give the file and its folder to the user fluxgate runs as. "
-                          "Nothing was changed.", path),
-              fmt::format("{} 不可写：请将文件及其目录授权给运行 fluxgate 的用户。未做任何更改。", path)};
-    case SQLITE_CANTOPEN:
-      return {fmt::format("{} cannot be opened: check that it and its folder exist and may be read and written.", path),
-              fmt::format("无法打开 {}：请检查文件及其目录是否存在、可读写。", path)};
-    default:
-      return {fmt::format("{}: {}. Nothing was changed.", path, sqlite_says), fmt::format("{}：{}。未做任何更改。", path, sqlite_says)};
-  }
-}
-
 [[noreturn]] void fail_with(int code, const std::string& path, const char* says) { throw CareFailure(explained(code, path, says)); }
-
-[[noreturn]] void system_failure(const std::string& path, int error) {
-  const std::string why = std::strerror(error);
-  throw CareFailure({fmt::format("{} cannot be written: {}. Nothing was changed.", path, why),
-                     fmt::format("无法写入 {}：{}。未做任何更改。", path, why)});
-}
 
 template <class F>
 auto explaining(const std::string& path, F&& f) {
@@ -73,82 +31,12 @@ auto explaining(const std::string& path, F&& f) {
   } catch (const CareFailure&) {
     throw;
   } catch (const SqliteFailure& failure) {
-    const bool unknown = (failure.code() & 0xff) == SQLITE_ERROR;
-    throw CareFailure(explained(failure.code(), path, unknown ? failure.what() : sqlite3_errstr(failure.code())));
+    throw CareFailure(explained(failure, path));
   }
-}
-
-fs::path folder_of(const std::string& path) {
-  const fs::path folder = fs::path(path).parent_path();
-  return folder.empty() ? fs::path(".") : folder;
 }
 
 void run(SqliteConnection& connection, std::string_view sql) {
   static_cast<Tx&>(connection).each(sql, {}, [](const Row&) {});
-}
-
-void sync_file(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const int error = file < 0 || ::fsync(file) != 0 ? errno : 0;
-  if (file >= 0) ::close(file);
-  if (error != 0) system_failure(path, error);
-}
-
-// A file that only its owner may read, gone again unless `keep_as` was called. It is locked as long as this object
-// lives, so that one that a crash left behind is known by its lock being free.
-class NewFile {
- public:
-  explicit NewFile(std::string path) : path_(std::move(path)) {
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file_ < 0) system_failure(path_, errno);
-    ::flock(file_, LOCK_EX | LOCK_NB);
-  }
-  ~NewFile() {
-    std::error_code ignored;
-    for (const char* beside : {"", "-journal"})
-      if (!kept_) fs::remove(path_ + beside, ignored);
-    ::close(file_);
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  const std::string& path() const { return path_; }
-  // For whom that file is, this one is: a restore by root leaves the database to the user it serves. Where only root
-  // may give files away, others keep theirs.
-  void belong_as(const std::string& other) {
-    struct stat info{};
-    if (::stat(other.c_str(), &info) != 0) system_failure(other, errno);
-    if (::fchown(file_, info.st_uid, info.st_gid) != 0 && ::geteuid() == 0) system_failure(path_, errno);
-    if (::fchmod(file_, info.st_mode & 07777) != 0) system_failure(path_, errno);
-  }
-  void keep_as(const std::string& name) {
-    sync_file(path_);
-    if (::rename(path_.c_str(), name.c_str()) != 0) system_failure(name, errno);
-    kept_ = true;
-    sync_file(folder_of(name).string());
-  }
-
- private:
-  std::string path_;
-  int file_ = -1;
-  bool kept_ = false;
-};
-
-// A NewFile of a process that was killed.
-void remove_if_abandoned(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (file < 0) return;
-  std::error_code ignored;
-  if (::flock(file, LOCK_EX | LOCK_NB) == 0)
-    for (const char* beside : {"-journal", ""}) fs::remove(path + beside, ignored);
-  ::close(file);
-}
-
-void remove_abandoned(const fs::path& folder, const std::string& begin, std::string_view end) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(begin) && name.ends_with(end) && !name.ends_with("-journal")) remove_if_abandoned(entry.path().string());
-  }
 }
 
 constexpr std::string_view kRecovering = ".recovering-", kRestoring = ".restoring", kPart = ".part";

@@ -96,7 +96,7 @@ SqliteConnection::SqliteConnection(const std::string& path, Mode mode) {
   int code = sqlite3_open_v2(at_rest ? immutable_uri(path).c_str() : path.c_str(), &opened, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   connection_.reset(opened);
   if (code != SQLITE_OK)
-    throw SqliteFailure(code, fmt::format("cannot open the database {}: {}", path, opened ? sqlite3_errmsg(opened) : "out of memory"));
+    throw SqliteFailure(code, path, fmt::format("cannot open the database {}: {}", path, opened ? sqlite3_errmsg(opened) : "out of memory"));
   sqlite3_extended_result_codes(opened, 1);
   sqlite3_busy_timeout(opened, 5000);
 }
@@ -175,7 +175,8 @@ void SqliteConnection::do_query(std::string_view sql, std::span<const Param> par
 }
 
 void SqliteConnection::fail(std::string_view sql) {
-  throw SqliteFailure(sqlite3_extended_errcode(connection_.get()), fmt::format("{} in: {}", sqlite3_errmsg(connection_.get()), sql));
+  const char* file = sqlite3_db_filename(connection_.get(), "main");
+  throw SqliteFailure(sqlite3_extended_errcode(connection_.get()), file ? file : "", fmt::format("{} in: {}", sqlite3_errmsg(connection_.get()), sql));
 }
 
 }  // namespace fluxgate::db

@@ -21,11 +21,13 @@ struct ConnectionDeleter {
 // What SQLite answered, as an extended result code.
 class SqliteFailure : public Failure {
  public:
-  SqliteFailure(int code, const std::string& message) : Failure(message), code_(code) {}
+  SqliteFailure(int code, std::string file, const std::string& message) : Failure(message), code_(code), file_(std::move(file)) {}
   int code() const { return code_; }
+  const std::string& file() const { return file_; }  // of the database; "" = in memory
 
  private:
   int code_;
+  std::string file_;
 };
 
 class SqliteConnection final : public Tx {

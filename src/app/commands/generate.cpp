@@ -61,7 +61,8 @@ class ServerApi {
     auto reply = client_.call(std::move(request), std::move(options));
     out.close();
     if (!reply || reply->status != 200 || !out) {
-      std::string why = reply ? fmt::format("status {}", reply->status) : reply.error().detail;
+      const bool written = static_cast<bool>(out);
+      std::string why = !reply ? reply.error().detail : written ? fmt::format("status {}", reply->status) : "it cannot be written there";
       return fail(Errc::upstream, "save", {fmt::format("{} could not be saved: {}", file.string(), why),
                                            fmt::format("无法保存 {}：{}", file.string(), why)});
     }
