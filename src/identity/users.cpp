@@ -10,6 +10,9 @@ constexpr std::string_view kColumns =
     "COALESCE(f.tokens_valid_after, 0)";
 constexpr std::string_view kFrom = "FROM \"user\" u LEFT JOIN fg_user f ON f.user_id = u.id";
 constexpr int kColumnCount = 9;
+// Accounts of the address $1, which is in lower case; in old databases some are stored as they were typed.
+constexpr std::string_view kHasAddress = "(u.email = $1 OR LOWER(TRIM(u.email)) = $1)";
+constexpr std::string_view kFirstOfThem = "ORDER BY CASE WHEN u.email = $1 THEN 0 ELSE 1 END, u.created_at, u.id LIMIT 1";
 
 User read_user(const db::Row& row) {
   User user;
@@ -49,7 +52,7 @@ void release_email(db::Tx& tx, std::string_view email, std::string_view user_id)
 }
 
 bool email_in_use(db::Tx& tx, std::string_view email, std::string_view except_id) {
-  return tx.number("SELECT COUNT(*) FROM \"user\" WHERE email = $1 AND id <> $2", {email, except_id}) != 0;
+  return tx.number(fmt::format("SELECT COUNT(*) FROM \"user\" u WHERE {} AND u.id <> $2", kHasAddress), {email, except_id}) != 0;
 }
 
 bool wins_first_admin(db::Tx& tx, std::string_view user_id, Millis now) {
@@ -64,8 +67,8 @@ bool wins_first_admin(db::Tx& tx, std::string_view user_id, Millis now) {
 std::optional<Credentials> find_with_hash(db::Tx& tx, std::string_view where, std::string_view value) {
   return tx.first(
       fmt::format("SELECT {}, a.password, CASE WHEN a.active THEN 1 ELSE 0 END {} "
-                  "LEFT JOIN auth a ON a.id = u.id WHERE {} = $1 ORDER BY u.created_at, u.id LIMIT 1",
-                  kColumns, kFrom, where),
+                  "LEFT JOIN auth a ON a.id = u.id WHERE {} {}",
+                  kColumns, kFrom, where, kFirstOfThem),
       {value}, [](const db::Row& row) {
         Credentials found{read_user(row), std::nullopt};
         if (row.flag(kColumnCount + 1)) found.password_hash = row.maybe_str(kColumnCount);
@@ -127,16 +130,14 @@ void lock_user(db::Tx& tx, std::string_view id) {
 }
 
 std::optional<User> find_user_by_email(db::Tx& tx, std::string_view email) {
-  return tx.first(
-      fmt::format("SELECT {} {} WHERE u.email = $1 ORDER BY u.created_at, u.id LIMIT 1", kColumns, kFrom),
-      {email}, read_user);
+  return tx.first(fmt::format("SELECT {} {} WHERE {} {}", kColumns, kFrom, kHasAddress, kFirstOfThem), {email}, read_user);
 }
 
 std::optional<Credentials> find_credentials_by_email(db::Tx& tx, std::string_view email) {
-  return find_with_hash(tx, "u.email", email);
+  return find_with_hash(tx, kHasAddress, email);
 }
 std::optional<Credentials> find_credentials(db::Tx& tx, std::string_view user_id) {
-  return find_with_hash(tx, "u.id", user_id);
+  return find_with_hash(tx, "u.id = $1", user_id);
 }
 
 std::string primary_admin_id(db::Tx& tx) {

@@ -50,6 +50,8 @@ Result<User> insert_user(db::Tx& tx, const NewUser& user, FirstAdmin first, Mill
 std::optional<User> find_user(db::Tx& tx, std::string_view id);
 // Until the transaction ends nobody else changes this user or what belongs to them: keys, documents.
 void lock_user(db::Tx& tx, std::string_view id);
+// `email` in lower case (lookup_email). The account stored just so, else the oldest whose address differs from it by
+// capitals or spaces around it.
 std::optional<User> find_user_by_email(db::Tx& tx, std::string_view email);
 
 // A user with the stored hash; nullopt for the hash when the account has none or is not active.

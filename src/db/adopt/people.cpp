@@ -81,10 +81,11 @@ void plan_people(Tx& tx, Lines& lines) {
   lines.push_back({"user", {fmt::format("{} users keep their sign-in, roles and keys; those without a balance begin with 0 credits.", users),
                             fmt::format("{} 个用户保留登录方式、角色和密钥，没有余额记录的从 0 积分开始。", users)}, Level::info, users, users});
   const std::int64_t repeated = tx.number(
-      "SELECT COUNT(*) FROM (SELECT LOWER(email) FROM \"user\" WHERE email <> '' GROUP BY LOWER(email) HAVING COUNT(*) > 1) e");
+      "SELECT COUNT(*) FROM (SELECT LOWER(TRIM(email)) FROM \"user\" WHERE email <> '' GROUP BY LOWER(TRIM(email)) HAVING COUNT(*) > 1) e");
   if (repeated != 0)
-    lines.push_back({"user", {fmt::format("{} e-mail addresses have more than one account; the oldest of them signs in.", repeated),
-                              fmt::format("{} 个邮箱对应多个账号，以最早的账号登录。", repeated)}, Level::warning});
+    lines.push_back({"user", {fmt::format("{} e-mail addresses have more than one account, capitals apart. The one written in lower case signs "
+                                          "in, else the oldest; an administrator gives the others addresses of their own.", repeated),
+                              fmt::format("{} 个邮箱（不计大小写）对应多个账号：以小写书写的账号登录，若无则为最早的账号；其余账号由管理员更换邮箱。", repeated)}, Level::warning});
   if (kind_of(tx, "auth") != Kind::table) return;
   const std::int64_t without = tx.number("SELECT COUNT(*) FROM auth WHERE password IS NULL OR password NOT LIKE '$2%'");
   if (without != 0)

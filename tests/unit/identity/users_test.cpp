@@ -84,6 +84,45 @@ TEST_F(Users, MayTakeAnEmailThatOpenWebUiRemoved) {
   EXPECT_TRUE(add("ada@example.org"));
 }
 
+// In old databases some are stored as they were typed.
+TEST_F(Users, AreFoundByTheirAddressHoweverItIsStored) {
+  const auto ann = add("ann@example.org"), bob = add("bob@example.org"), younger = add("b.ob@example.org");
+  const auto stored = [&](const std::string& id, const std::string& email) {
+    database_->write_now([=](db::Tx& tx) {
+      tx.exec("UPDATE \"user\" SET email = $1 WHERE id = $2", {email, id});
+      tx.exec("UPDATE auth SET email = $1 WHERE id = $2", {email, id});
+    });
+  };
+  const auto found = [&](const std::string& email) {
+    return database_->read_now([=](db::Tx& tx) {
+      const auto user = find_user_by_email(tx, email);
+      const auto credentials = find_credentials_by_email(tx, email);
+      EXPECT_EQ(user ? user->id : "", credentials ? credentials->user.id : "");
+      return user ? user->id : "";
+    });
+  };
+  stored(ann->id, " Ann@Example.org ");
+  EXPECT_EQ(found("ann@example.org"), ann->id);
+  EXPECT_EQ(found("an@example.org"), "");
+  EXPECT_EQ(add("ann@example.org").error().code(), "email_taken");
+  EXPECT_EQ(change(bob->id, {.email = "ann@example.org"}).error().code(), "email_taken");
+  EXPECT_TRUE(change(ann->id, {.email = "ann@example.org"})) << "its own, put right";
+
+  stored(bob->id, "Carol@example.org");
+  stored(younger->id, "CAROL@example.org");
+  database_->write_now([&](db::Tx& tx) { tx.exec("UPDATE \"user\" SET created_at = created_at + 10 WHERE id = $1", {younger->id}); });
+  EXPECT_EQ(found("carol@example.org"), bob->id) << "the oldest";
+  stored(younger->id, "carol@example.org");
+  EXPECT_EQ(found("carol@example.org"), younger->id) << "the one that is stored just so";
+  const std::string plan = database_->read_now([](db::Tx& tx) {
+    std::string text;
+    tx.each("EXPLAIN QUERY PLAN SELECT id FROM \"user\" u WHERE (u.email = $1 OR LOWER(TRIM(u.email)) = $1)", {"a"},
+            [&](const db::Row& row) { text += row.str(3) + "; "; });
+    return text;
+  });
+  EXPECT_NE(plan.find("fg_user_address"), std::string::npos) << plan;
+}
+
 TEST_F(Users, WhoseAccountChangesLoseTheirTokens) {
   const auto ada = add("ada@example.org");
   EXPECT_EQ(ada->tokens_valid_after, 0);
