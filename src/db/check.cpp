@@ -62,15 +62,22 @@ Text missing_column(std::string_view column) {
   return {fmt::format("the column {} is missing", column), fmt::format("缺少列 {}", column)};
 }
 
+// A key cannot be added, and ours never lacked one.
+Difference foreign_table(std::string_view table, std::string_view column) {
+  return {std::string(table),
+          {fmt::format("the column {0} is missing, so it is another table under this name. Rename it: ALTER TABLE {1} RENAME TO my_{1}", column, table),
+           fmt::format("缺少列 {0}，是另一张同名的表。请重命名：ALTER TABLE {1} RENAME TO my_{1}", column, table)},
+          {}, false, false, true};
+}
+
 void column_differences(const Table& table, const Found& found, Dialect dialect, std::vector<Difference>& list) {
   const std::string name(table.name);
   for (const Column& column : table.columns) {
     const auto& there = found.tables.at(name);
     const auto match = std::ranges::find(there, column.name, &FoundColumn::name);
     if (match == there.end()) {
-      Difference difference{name, missing_column(column.name), {}};
-      if (std::string sql = add_column(table.name, column, dialect); !sql.empty()) difference.statements.push_back(std::move(sql));
-      list.push_back(std::move(difference));
+      if (std::string sql = add_column(table.name, column, dialect); !sql.empty()) list.push_back({name, missing_column(column.name), {std::move(sql)}});
+      else list.push_back(foreign_table(table.name, column.name));
     } else if (class_of(match->type) != class_of(column.type)) {
       list.push_back({name,
                       {fmt::format("the column {} has the type {}, expected {}", column.name, match->type, type_name(table.name, column.type, dialect)),

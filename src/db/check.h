@@ -22,6 +22,7 @@ struct Difference {
   bool absent = false;                  // the table as a whole
   // An index of ours on a table of Open WebUI's. Its migrations rebuild such tables and may forget it.
   bool forgotten = false;
+  bool foreign = false;                 // somebody else's table stands under a name of ours; it has to go before anything is done
 };
 
 // In the order in which they can be mended.

@@ -42,7 +42,7 @@ Lines lines_of(const std::vector<Difference>& differences, const std::set<std::s
       lines.back().text.zh += "；" + difference.text.zh;
       continue;
     }
-    lines.push_back({difference.table, difference.text, mendable ? Level::info : Level::warning});
+    lines.push_back({difference.table, difference.text, mendable ? Level::info : difference.foreign ? Level::error : Level::warning});
   }
   return lines;
 }
@@ -61,7 +61,7 @@ Line gives_back(const adopt::Owed& owed) {
 }
 
 // What serving may mend by itself, or nobody can.
-bool is_forgotten(const Difference& difference) { return difference.forgotten || difference.statements.empty(); }
+bool is_forgotten(const Difference& difference) { return difference.forgotten || (difference.statements.empty() && !difference.foreign); }
 
 bool is_empty(const Found& found) { return found.tables.empty() && found.views.empty(); }
 

@@ -2,16 +2,38 @@
 #include <fmt/format.h>
 
 #include "db/adopt/old_tasks.h"
+#include "db/adopt/source.h"
 #include "db/adopt/words.h"
 #include "db/adopt/work.h"
 #include "db/introspect.h"
 
 namespace fluxgate::db::adopt {
+namespace {
+
+// Without them nothing of a task could be shown: such a table is none of the fork's, or somebody changed it.
+std::optional<Line> cannot_be_tasks(Tx& tx, const std::string& table) {
+  const Source source(tx, table);
+  for (const std::string_view column : {"id", "status"})
+    if (!source.has(column))
+      return Line{table,
+                  {fmt::format("It has no column {0} and cannot be taken over. Rename it, if it is a copy of your own (ALTER TABLE {1} RENAME TO "
+                               "my_{1}), or give it the column (ALTER TABLE {1} ADD COLUMN {0} TEXT).", column, table),
+                   fmt::format("缺少列 {0}，无法接管。若为自行备份的表，请重命名（ALTER TABLE {1} RENAME TO my_{1}）；否则请添加该列（ALTER TABLE {1} "
+                               "ADD COLUMN {0} TEXT）。", column, table)},
+                  Level::error};
+  return std::nullopt;
+}
+
+}  // namespace
 
 void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
   bool local_times = false;
   for (const OldTasks& kind : old_tasks())
     for (const std::string& table : still_here(tx, kind.table)) {
+      if (auto reason = cannot_be_tasks(tx, table)) {
+        lines.push_back(std::move(*reason));
+        continue;
+      }
       std::int64_t rows = 0, unfinished = 0;
       tx.each(fmt::format("SELECT CAST(status AS TEXT), COUNT(*) FROM {} GROUP BY status", quoted_name(table)), {}, [&](const Row& row) {
         rows += row.i64(1);

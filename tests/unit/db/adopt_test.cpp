@@ -13,6 +13,7 @@
 #include "base/ids.h"
 #include "db/adopt/old_tasks.h"
 #include "db/introspect.h"
+#include "db/repair.h"
 #include "db/schema.h"
 #include "support/postgres_server.h"
 #include "support/seed_database.h"
@@ -53,6 +54,9 @@ class OldDatabase {
   }
   Lines plan() {
     return database_->read_now([this](Tx& tx) { return adopt::plan(tx, options); });
+  }
+  Plan whole_plan() {
+    return database_->read_now([this](Tx& tx) { return make_plan(tx, options); });
   }
   // As db repair does it.
   Lines take_over() {
@@ -393,6 +397,26 @@ TEST_P(Adopted, KeysAreSealedAndTheOldTablesForgetThem) {
     EXPECT_EQ(old.number(fmt::format("SELECT COUNT(*) FROM {} WHERE api_key <> ''", table)), 0) << table;
   const auto secret = old.text("SELECT secret_key FROM cloud_storage_config");
   EXPECT_EQ(old.sealer.open(secret).value_or(""), "clear-secret");
+}
+
+// The plan says what is in the way; it fails at none of it.
+TEST_P(Adopted, TablesThatOnlyHaveTheNameAreToBeRenamed) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.run({"CREATE TABLE flux_tasks_legacy (x TEXT)", "ALTER TABLE mj_tasks RENAME COLUMN status TO state", "CREATE TABLE fg_task (x TEXT)"});
+  const Plan hindered = old.whole_plan();
+  EXPECT_EQ(hindered.state, State::needs_repair);
+  EXPECT_FALSE(hindered.possible());
+  const std::string told = said(hindered.lines);
+  for (const char* line : {"flux_tasks_legacy: It has no column id and cannot be taken over.", "ALTER TABLE flux_tasks_legacy RENAME TO my_flux_tasks_legacy",
+                           "mj_tasks: It has no column status and cannot be taken over.", "ALTER TABLE mj_tasks ADD COLUMN status TEXT",
+                           "fg_task: the column id is missing, so it is another table under this name. Rename it: ALTER TABLE fg_task RENAME TO my_fg_task"})
+    EXPECT_NE(told.find(line), std::string::npos) << line << " in:\n" << told;
+  // As they say.
+  old.run({"ALTER TABLE flux_tasks_legacy RENAME TO my_flux_tasks_legacy", "ALTER TABLE mj_tasks ADD COLUMN status TEXT",
+           "ALTER TABLE fg_task RENAME TO my_fg_task"});
+  EXPECT_TRUE(old.whole_plan().possible()) << said(old.whole_plan().lines);
+  old.take_over();
+  EXPECT_TRUE(old.plan().empty());
 }
 
 TEST_P(Adopted, RepairShapesBecomeTheApplications) {
