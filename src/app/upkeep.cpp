@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 
+#include "app/clocks.h"
 #include "base/log.h"
 #include "files/retention.h"
 #include "files/rows.h"
@@ -83,7 +84,13 @@ awaitable<void> keep_up(CoroGroup& group, Wakeup& due, files::Uploads& uploads, 
   files::WorkPool pool(1, 1);
   std::string user;
   Millis files_due = 0;
+  std::optional<bool> told_clock;
   while (!group.stopping()) {
+    try {
+      co_await compare_clocks(parts.database, parts.clock, told_clock);
+    } catch (const std::exception& e) {
+      log::error("upkeep: the clocks: {}", e.what());
+    }
     co_await due.wait_for(kEvery);
     try {
       co_await parts.identity.flush_activity();

@@ -35,6 +35,7 @@ constexpr Exempt kNever[] = {
 };
 // Not asked on SQLite.
 constexpr Exempt kShared[] = {
+    {"src/app/clocks.cpp", "for nodes whose clock is not the database's"},
     {"src/files/folder.cpp", "for nodes that may have folders of their own"},
     {"src/files/depot.cpp", "for nodes that may have folders of their own"},
 };

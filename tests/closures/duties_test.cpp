@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "app/clocks.h"
 #include "app/upkeep.h"
 #include "base/ids.h"
 #include "files/rules.h"
@@ -68,7 +69,7 @@ class Duties : public testing::TestWithParam<db::Dialect> {
     house.clock.advance(40 * kDay);
   }
   bool all_done() {
-    return house.number("SELECT (SELECT COUNT(*) FROM fg_task) + (SELECT COUNT(*) FROM fg_event) + (SELECT COUNT(*) FROM fg_idempotency) + "
+    return house.number("SELECT (SELECT COUNT(*) FROM fg_task) + (SELECT COUNT(*) FROM fg_event WHERE type NOT LIKE 'alert.%') + (SELECT COUNT(*) FROM fg_idempotency) + "
                         "(SELECT COUNT(*) FROM fg_upload) + (SELECT COUNT(*) FROM generated_files)") == 0;
   }
 
@@ -97,6 +98,7 @@ class DutiesFail : public Duties {
   }
 };
 using DutiesSideBySide = Duties;
+using DutiesClock = Duties;
 
 TEST_P(DutiesFail, AtEveryStatementAndGoOn) { work_for_years(Failing::in_turn); }
 TEST_P(DutiesFail, ToHearOfTheirCommitsAndGoOn) { work_for_years(Failing::untold); }
@@ -115,6 +117,31 @@ TEST_P(DutiesSideBySide, SixtyFourNodesDoThemOnce) {
   EXPECT_EQ(house.number("SELECT SUM(failed) FROM fg_usage_hourly"), 4) << "each counted once";
 }
 
+// By so much another clock than the machine's, which is the database's, too.
+class Off final : public Clock {
+ public:
+  explicit Off(Millis by) : by_(by) {}
+  Millis now_ms() const override { return system_clock().now_ms() + by_; }
+
+ private:
+  const Millis by_;
+};
+
+// On both sides of the limit, ahead and behind; a life whose clock is right resolves what one before it raised.
+TEST_P(DutiesClock, IsToldOfWhenItIsAnotherThanTheDatabases) {
+  const bool shared = GetParam() == db::Dialect::postgresql;
+  const Millis a_while = 60'000;  // for a machine that is slow between the two looks
+  for (const auto& [by, alerts] : {std::pair(app::kClockOff + a_while, 1), std::pair(app::kClockOff - 1'000, 0), std::pair(-app::kClockOff - a_while, 1),
+                                   std::pair(1'000 - app::kClockOff, 0)}) {
+    const Off clock(by);
+    std::optional<bool> told;
+    house.run(app::compare_clocks(house.database, clock, told));
+    EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_alert WHERE kind = 'clock_off' AND resolved_at IS NULL"), shared ? alerts : 0) << by;
+  }
+  EXPECT_EQ(house.number("SELECT COUNT(*) FROM fg_alert WHERE message_en LIKE '%ahead of%'"), shared ? 1 : 0);
+}
+
+FLUX_ON_BOTH_ENGINES(DutiesClock);
 FLUX_ON_BOTH_ENGINES(DutiesFail);
 FLUX_ON_BOTH_ENGINES(DutiesSideBySide);
 
