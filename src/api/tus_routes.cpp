@@ -145,22 +145,46 @@ Answer create(const Api& api, http::Request& request) {
   const auto concat = asked.empty() ? std::optional(tus::Concat{}) : tus::parse_concat(asked);
   if (!concat) co_return bad_header("Upload-Concat", {"partial, or final; and the parts' URLs, are needed.", "应为 partial，或 final; 加分片 URL 列表。"}, asked);
   FLUX_CO_TRY(named, read_metadata(request));
+  const std::string metadata(request.header("upload-metadata"));
   Uploads& uploads = *api.parts.uploads;
   if (!concat->parts.empty()) {
     FLUX_CO_TRY(ids, ids_of(request, *concat));
-    auto joined = co_await uploads.concatenate(principal.user_id, named.purpose, named.name, ids, asked);
+    auto joined = co_await uploads.concatenate(principal.user_id, named.purpose, named.name, ids, asked, metadata);
     FLUX_CO_TRY(upload, std::move(joined));
     co_return begun(upload);
   }
   FLUX_CO_TRY(length, size_header(request, "Upload-Length"));
-  auto created = co_await uploads.create(principal.user_id, named.purpose, named.name, length, asked);
+  auto created = co_await uploads.create(principal.user_id, named.purpose, named.name, length, asked, metadata);
   FLUX_CO_TRY(upload, std::move(created));
   if (has_bytes(request)) {
     auto received = co_await receive(api, request, upload);
+    // Nobody was told where it is, so nobody could go on with it or end it.
+    if (!received) co_await uploads.remove(upload.id, upload.user_id);
     FLUX_CO_TRY(grown, std::move(received));
     upload = grown;
   }
   co_return begun(upload);
+}
+
+json::object upload_json(const Upload& upload) {
+  return {{"id", upload.id},
+          {"name", upload.name},
+          {"kind", files::name_of(upload.purpose)},
+          {"length", upload.length},
+          {"offset", upload.offset},
+          {"direct", upload.direct},
+          {"created_at", iso8601(upload.created_at)},
+          {"expires_at", iso8601(upload.expires_at)},
+          {"file", nullptr}};
+}
+
+// As many as a user may have: no pages.
+Answer list_open(const Api& api, http::Request& request) {
+  auto admitted = co_await api.guard(request, Role::user);
+  FLUX_CO_TRY(principal, std::move(admitted));
+  json::array data;
+  for (const Upload& upload : co_await api.parts.uploads->open_of(principal.user_id)) data.push_back(upload_json(upload));
+  co_return private_json({{"data", std::move(data)}});
 }
 
 // Also HEAD, which sees the headers only.
@@ -169,17 +193,11 @@ Answer show(const Api& api, http::Request& request) {
   FLUX_CO_TRY(principal, std::move(admitted));
   auto found = co_await api.parts.uploads->find(std::string(request.param("id")), principal.user_id);
   FLUX_CO_TRY(upload, std::move(found));
-  json::object body{{"id", upload.id},
-                    {"name", upload.name},
-                    {"kind", files::name_of(upload.purpose)},
-                    {"length", upload.length},
-                    {"offset", upload.offset},
-                    {"direct", upload.direct},
-                    {"created_at", iso8601(upload.created_at)},
-                    {"expires_at", iso8601(upload.expires_at)},
-                    {"file", nullptr}};
+  json::object body = upload_json(upload);
   if (upload.file) body["file"] = kept_json(api, *upload.file, request.language());
-  co_return with_offset(private_json(body), upload).with("Upload-Length", std::to_string(upload.length));
+  auto answer = with_offset(private_json(body), upload).with("Upload-Length", std::to_string(upload.length));
+  if (!upload.metadata.empty()) answer.headers.emplace_back("Upload-Metadata", upload.metadata);
+  co_return answer;
 }
 
 Answer append(const Api& api, http::Request& request) {
@@ -226,7 +244,7 @@ Answer overridden(const Api& api, http::Request& request) {
 // What this server can do; anybody may ask.
 Answer discover(const Api& api, http::Request&) {
   co_return http::Response::no_content()
-      .with("Allow", "POST, OPTIONS")
+      .with("Allow", "GET, HEAD, POST, OPTIONS")
       .with("Tus-Version", std::string(tus::kVersion))
       .with("Tus-Extension", std::string(kExtensions))
       .with("Tus-Max-Size", std::to_string(api.parts.files.limit_of(files::Purpose::media_upload)))
@@ -241,6 +259,7 @@ http::Handler speak(const ApiPtr& api, ApiHandler handler) {
 
 void add_tus_routes(http::Router& router, const ApiPtr& api) {
   router.post("/api/v1/uploads", speak(api, create));
+  router.get("/api/v1/uploads", speak(api, list_open));
   router.add("OPTIONS", "/api/v1/uploads", speak(api, discover));
   router.get("/api/v1/uploads/{id}", speak(api, show));
   router.add("PATCH", "/api/v1/uploads/{id}", speak(api, append));

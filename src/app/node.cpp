@@ -228,6 +228,7 @@ void NodeImpl::build_engine() {
   files::UploadOptions uploads;
   uploads.directory = config_.data_dir + "/files/uploads";
   uploads.direct_store = [this] { return depot_->direct_store(); };  // asked once the server runs
+  uploads.store_named = [this](const std::string& id) { return depot_->store_named(id); };
   uploads_ = std::make_unique<files::Uploads>(uploads, *files_, *workspace_.database, clock_, *client_,
                                               engine_thread_.context().get_executor());
   upkeep_ = std::make_unique<CoroGroup>(engine_thread_.context().get_executor());
@@ -244,7 +245,7 @@ void NodeImpl::build_server() {
   else options.threads = config_.threads != 0 ? config_.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.cors_origins = split(config_.cors_allow_origin, ';');
   // What scripts of other sites may read: those of resumable uploads most of all.
-  options.cors_expose = {"Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Resumable", "Tus-Version", "Tus-Extension",
+  options.cors_expose = {"Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Upload-Metadata", "Upload-Concat", "Tus-Resumable", "Tus-Version", "Tus-Extension",
                          "Tus-Max-Size", "Tus-Checksum-Algorithm", "ETag", "Content-Disposition", "Retry-After", "X-Request-Id",
                          "Idempotency-Replayed"};
   options.tls_certificate = config_.tls_certificate;

@@ -66,6 +66,7 @@ const std::vector<Migration>& migrations() {
       {2, "folders, channels and the published views", nullptr},
       {3, "the oldest of a line by an index that is used for nothing else", [](Tx& tx) { tx.exec("DROP INDEX IF EXISTS fg_task_oldest"); }},
       {4, "old tasks under their old ids in the published views", nullptr},
+      {5, "where direct uploads lie, and what their clients said of uploads", nullptr},
   };
   return list;
 }

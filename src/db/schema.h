@@ -48,7 +48,7 @@ struct Migration {
   void (*apply)(Tx& tx);  // null when the description says it all
 };
 const std::vector<Migration>& migrations();
-inline constexpr std::int64_t kSchemaVersion = 4;
+inline constexpr std::int64_t kSchemaVersion = 5;
 // What the database says; 0 when it is none of ours.
 std::int64_t version_of(Tx& tx);
 

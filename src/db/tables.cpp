@@ -229,6 +229,9 @@ std::vector<Table> system_tables() {
         {"length", kInt, "NOT NULL"},
         {"direct", kInt, "NOT NULL"},  // its bytes go to the store, not here
         {"concat", kText, "NOT NULL DEFAULT ''"},  // 'partial', or the parts it was made of
+        {"metadata", kText, "NOT NULL DEFAULT ''"},    // Upload-Metadata as the client gave it
+        {"place", kText, "NOT NULL DEFAULT ''"},       // of direct ones: the store, by its id in cloud_storage_config,
+        {"object_key", kText, "NOT NULL DEFAULT ''"},  // and the key there
         {"stored", kInt, "NOT NULL"},  // what became of it: files/uploads.h
         {"created_at", kInt, "NOT NULL"},
         {"expires_at", kInt, "NOT NULL"}},

@@ -139,7 +139,16 @@ Result<DirectStore> Depot::direct_store() const {
   const auto current = stores()->current;
   if (!current || current->row.delivery == "proxy") return no_direct_store();
   if (!current->store) return fail(store_away(*current->broken));
-  return DirectStore{current->store, current->row.base_path};
+  return DirectStore{current->store, current->row.base_path, current->row.id};
+}
+
+Result<std::shared_ptr<Store>> Depot::store_named(const std::string& id) const {
+  const auto known = stores();
+  const auto found = known->by_id.find(id);
+  if (found == known->by_id.end())
+    return fail(Errc::not_found, "store_unknown", {"This file storage is not known any more.", "该文件存储已不存在。"});
+  if (!found->second->store) return fail(store_away(*found->second->broken));
+  return found->second->store;
 }
 
 bool Depot::can_read(const FileRow& row) const {

@@ -63,10 +63,11 @@ struct MoveResult {
   std::optional<Error> error;
 };
 
-// A store that clients may put bytes into themselves, below `folder` ("" or ending in a slash).
+// A store that clients may put bytes into themselves, below `folder` ("" or ending in a slash); `id` as store_table.h.
 struct DirectStore {
   std::shared_ptr<Store> store;
   std::string folder;
+  std::string id = {};
 };
 // conflict, direct_upload_unsupported: names the ways that are open.
 std::unexpected<Error> no_direct_store();
@@ -103,6 +104,8 @@ class Depot final : public Remote {
   // Where clients may put uploads themselves: the current store, unless its files go through this server, which then
   // may be the only one that reaches it. conflict (direct_upload_unsupported), unavailable (store_unavailable).
   Result<DirectStore> direct_store() const;
+  // Any that is known, by its id. not_found (store_unknown), unavailable (store_unavailable).
+  Result<std::shared_ptr<Store>> store_named(const std::string& id) const;
   // Whether its place is the disk or a store that can be asked.
   bool can_read(const FileRow& row) const;
   // Whether files of that place go through this server instead; those that are to be `saved` under a name also where the

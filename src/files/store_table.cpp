@@ -116,7 +116,7 @@ void save_store(db::Tx& tx, const StoreRow& row) {
   tx.exec("UPDATE cloud_storage_config SET enabled = FALSE WHERE id <> $1 AND enabled", {row.id});
   tx.exec(
       "DELETE FROM cloud_storage_config WHERE id <> $1 AND NOT EXISTS (SELECT 1 FROM fg_file_object o WHERE o.place = "
-      "cloud_storage_config.id)",
+      "cloud_storage_config.id) AND NOT EXISTS (SELECT 1 FROM fg_upload u WHERE u.place = cloud_storage_config.id)",
       {row.id});
 }
 

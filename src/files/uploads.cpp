@@ -72,10 +72,10 @@ Result<Upload> Uploads::drafted(std::string user_id, Purpose purpose, std::strin
 
 void Uploads::insert_row(db::Tx& tx, const Upload& upload, int fate) {
   tx.exec(
-      "INSERT INTO fg_upload (id, user_id, kind, name, length, direct, concat, stored, created_at, expires_at) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+      "INSERT INTO fg_upload (id, user_id, kind, name, length, direct, concat, stored, created_at, expires_at, metadata, place, "
+      "object_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
       {upload.id, upload.user_id, name_of(upload.purpose), upload.name, upload.length, upload.direct ? 1 : 0, upload.concat, fate,
-       upload.created_at, upload.expires_at});
+       upload.created_at, upload.expires_at, upload.metadata, upload.place, upload.object_key});
 }
 
 awaitable<Result<void>> Uploads::insert_open(Upload upload) {
@@ -87,8 +87,8 @@ awaitable<Result<void>> Uploads::insert_open(Upload upload) {
     if (tx.number("SELECT COUNT(*) FROM fg_upload WHERE user_id = $1 AND stored = $2 AND expires_at > $3",
                   {upload.user_id, fate::kOpen, upload.created_at}) >= most)
       return fail(Error(Errc::too_many_requests, "too_many_uploads",
-                        {fmt::format("You have {} uploads that are not finished; end some of them first.", most),
-                         fmt::format("您有 {} 个未完成的上传，请先完成或取消其中一些。", most)})
+                        {fmt::format("You have {} uploads that are not finished; end some of them first (GET /api/v1/uploads lists them).", most),
+                         fmt::format("您有 {} 个未完成的上传，请先完成或取消其中一些（GET /api/v1/uploads 可列出）。", most)})
                       .with("limit", most)
                       .retry_after(60));
     insert_row(tx, upload, fate::kOpen);
@@ -98,9 +98,10 @@ awaitable<Result<void>> Uploads::insert_open(Upload upload) {
 }
 
 awaitable<Result<Upload>> Uploads::create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
-                                          std::string concat) {
+                                          std::string concat, std::string metadata) {
   FLUX_CO_TRY(upload, drafted(std::move(user_id), purpose, name, length));
   upload.concat = std::move(concat);
+  upload.metadata = std::move(metadata);
   auto created = co_await disk_.run(WhenFull::refuse, "", [path = path_of(upload.id)] { return PartialFile::create(path); });
   FLUX_CO_CHECK(std::move(created));
   auto inserted = co_await insert_open(upload);
@@ -111,27 +112,55 @@ awaitable<Result<Upload>> Uploads::create(std::string user_id, Purpose purpose, 
   co_return upload;
 }
 
+namespace {
+
+constexpr std::string_view kColumns =
+    "id, user_id, kind, name, length, created_at, expires_at, direct, concat, metadata, place, object_key, stored";
+
+Upload read_upload(const db::Row& row) {
+  Upload read;
+  read.id = row.str(0);
+  read.user_id = row.str(1);
+  read.purpose = purpose_named(row.text(2)).value_or(Purpose::media_upload);
+  read.name = row.str(3);
+  read.length = static_cast<std::uint64_t>(row.i64(4));
+  read.created_at = row.i64(5);
+  read.expires_at = row.i64(6);
+  read.direct = row.flag(7);
+  read.concat = row.str(8);
+  read.metadata = row.str(9);
+  read.place = row.str(10);
+  read.object_key = row.str(11);
+  return read;
+}
+
+}  // namespace
+
+awaitable<std::vector<Upload>> Uploads::open_of(std::string user_id) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM fg_upload WHERE user_id = $1 AND stored = $2 AND expires_at > $3 ORDER BY id LIMIT $4", kColumns);
+  auto read = co_await database_.read([user_id, now = clock_.now_ms(), most = options_.open_per_user](db::Tx& tx) {
+    return tx.all(sql, {user_id, fate::kOpen, now, most}, read_upload);
+  });
+  const auto open = std::make_shared<std::vector<Upload>>(std::move(read));
+  co_await disk_.run(WhenFull::wait, "", [this, open]() -> Result<void> {
+    for (Upload& upload : *open)
+      if (!upload.direct) upload.offset = PartialFile::length_of(path_of(upload.id)).value_or(0);
+    return {};
+  });
+  co_return std::move(*open);
+}
+
 // As the database has it; the offset is the file's business.
 awaitable<std::optional<Upload>> Uploads::look_up(std::string id, std::string user_id) {
+  static const std::string sql =
+      fmt::format("SELECT {} FROM fg_upload WHERE id = $1 AND user_id = $2 AND expires_at > $3 AND stored <> $4", kColumns);
   auto found = co_await database_.read([this, id, user_id, now = clock_.now_ms()](db::Tx& tx) {
     bool stored = false;
-    auto upload = tx.first(
-        "SELECT id, user_id, kind, name, length, stored, created_at, expires_at, direct, concat FROM fg_upload "
-        "WHERE id = $1 AND user_id = $2 AND expires_at > $3 AND stored <> $4",
-        {id, user_id, now, fate::kGivenUp}, [&stored](const db::Row& row) {
-          Upload read;
-          read.id = row.str(0);
-          read.user_id = row.str(1);
-          read.purpose = purpose_named(row.text(2)).value_or(Purpose::media_upload);
-          read.name = row.str(3);
-          read.length = static_cast<std::uint64_t>(row.i64(4));
-          stored = row.i64(5) == fate::kFile;
-          read.created_at = row.i64(6);
-          read.expires_at = row.i64(7);
-          read.direct = row.flag(8);
-          read.concat = row.str(9);
-          return read;
-        });
+    auto upload = tx.first(sql, {id, user_id, now, fate::kGivenUp}, [&stored](const db::Row& row) {
+      stored = row.i64(12) == fate::kFile;
+      return read_upload(row);
+    });
     if (!upload || !stored) return upload;
     upload->offset = upload->length;
     if (auto row = files_.find(tx, id, user_id)) {
@@ -174,15 +203,19 @@ awaitable<Result<Upload>> Uploads::look_at_bytes(Upload upload) {
 }
 
 awaitable<Result<void>> Uploads::remove(std::string id, std::string user_id) {
-  enum class Was { none, here, in_store };
-  const Was was = co_await database_.write([id, user_id](db::Tx& tx) {
+  struct Was {
+    bool there = false;
+    std::vector<InStore> in_store;
+  };
+  Was was = co_await database_.write([id, user_id](db::Tx& tx) {
     if (tx.exec("UPDATE fg_upload SET stored = $3 WHERE id = $1 AND user_id = $2 AND direct = 1 AND stored <> $3",
                 {id, user_id, fate::kGivenUp}) > 0)
-      return Was::in_store;
-    return tx.exec("DELETE FROM fg_upload WHERE id = $1 AND user_id = $2 AND direct = 0", {id, user_id}) > 0 ? Was::here : Was::none;
+      return Was{true, tx.all("SELECT id, place, object_key FROM fg_upload WHERE id = $1", {id},
+                              [](const db::Row& row) { return InStore{row.str(0), row.str(1), row.str(2)}; })};
+    return Was{tx.exec("DELETE FROM fg_upload WHERE id = $1 AND user_id = $2 AND direct = 0", {id, user_id}) > 0, {}};
   });
-  if (was == Was::none) co_return not_found();
-  if (was == Was::in_store) co_await clear_incoming({id});
+  if (!was.there) co_return not_found();
+  co_await clear_incoming(std::move(was.in_store));
   ::unlink(path_of(id).c_str());
   co_return Result<void>();
 }
@@ -200,16 +233,20 @@ awaitable<void> Uploads::give_up(std::string id) {
 awaitable<void> Uploads::forget_expired() {
   const Millis now = clock_.now_ms();
   struct Old {
-    std::string id;
+    InStore upload;
     bool direct = false;
   };
   // Those of the store come last: it may be away.
   const auto old = co_await database_.read([now](db::Tx& tx) {
-    return tx.all("SELECT id, direct FROM fg_upload WHERE expires_at <= $1 ORDER BY direct, expires_at LIMIT $2", {now, kForgottenAtOnce},
-                  [](const db::Row& row) { return Old{row.str(0), row.flag(1)}; });
+    return tx.all("SELECT id, direct, place, object_key FROM fg_upload WHERE expires_at <= $1 ORDER BY direct, expires_at LIMIT $2", {now, kForgottenAtOnce},
+                  [](const db::Row& row) { return Old{{row.str(0), row.str(2), row.str(3)}, row.flag(1)}; });
   });
-  std::vector<std::string> gone, in_store;
-  for (const Old& upload : old) (upload.direct ? in_store : gone).push_back(upload.id);
+  std::vector<std::string> gone;
+  std::vector<InStore> in_store;
+  for (const Old& each : old) {
+    if (each.direct) in_store.push_back(each.upload);
+    else gone.push_back(each.upload.id);
+  }
   co_await disk_.run(WhenFull::wait, "", [this, ids = gone]() -> Result<void> {
     for (const std::string& id : ids) ::unlink(path_of(id).c_str());
     // Bytes without a row: made just before a crash, or whose row was forgotten by a node that saw another folder.

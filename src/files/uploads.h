@@ -5,8 +5,8 @@
 // share the folder can go on with each other's uploads. An upload whose bytes are complete and which a crash kept
 // from becoming a file becomes one when somebody asks for it next.
 //
-// The bytes of a direct upload are the object incoming/<id> of the store until it is completed. The client's link may
-// be used again while it lives, so the row of a direct upload stays for its day, also when it became a file or was
+// The bytes of a direct upload are the object incoming/<id> of the store until it is completed: of the store that was in
+// use when it began, whatever is set since. The client's link may be used again while it lives, so the row of a direct upload stays for its day, also when it became a file or was
 // given up, and at its end the object is removed once more.
 //
 // A part (tus concatenation) is an upload whose bytes nobody judges and which never becomes a file itself; several make
@@ -49,7 +49,9 @@ struct Upload {
   Purpose purpose = Purpose::media_upload;
   std::uint64_t length = 0, offset = 0;
   bool direct = false;  // its bytes go to the store; the offset is not known until it is a file
-  std::string concat;   // Upload-Concat as the client sent it: "partial", "final;…", or ""
+  std::string place, object_key;  // of a direct one: the id of its store, and its key there
+  std::string concat;    // Upload-Concat as the client sent it: "partial", "final;…", or ""
+  std::string metadata;  // and Upload-Metadata
   bool is_part() const { return concat == "partial"; }
   Millis created_at = 0, expires_at = 0;
   std::optional<KeptFile> file;  // once it has become one
@@ -63,6 +65,8 @@ struct UploadOptions {
   std::chrono::milliseconds fetch_stall{5'000};  // without a byte; bounds a stop too
   // The store of direct uploads, and why there is none.
   std::function<Result<DirectStore>()> direct_store = [] { return Result<DirectStore>(no_direct_store()); };
+  // That of one which has begun, by its id: not_found, unavailable.
+  std::function<Result<std::shared_ptr<Store>>(const std::string& id)> store_named = {};
 };
 
 // An upload whose bytes the client puts into the store itself.
@@ -84,11 +88,13 @@ class Uploads {
   // invalid (empty_file), payload_too_large (file_too_large), too_many_requests (too_many_uploads: of that user
   // and not finished), unavailable.
   awaitable<Result<Upload>> create(std::string user_id, Purpose purpose, std::string name, std::uint64_t length,
-                                   std::string concat = {});
+                                   std::string concat = {}, std::string metadata = {});
   // A file of the bytes of parts, in their order; `concat` is what the client asked for. not_found; conflict
   // (part_unfinished, context `part`); and as create and Incoming: the parts are given up unless the refusal may pass.
   awaitable<Result<Upload>> concatenate(std::string user_id, Purpose purpose, std::string name, std::vector<std::string> parts,
-                                        std::string concat);
+                                        std::string concat, std::string metadata = {});
+  // A user's that are not finished, the oldest first, with their offsets.
+  awaitable<std::vector<Upload>> open_of(std::string user_id);
   // With its offset as it is now. not_found (upload_not_found; another's too); for whole uploads that are no file
   // yet also what `Incoming::finish` refuses, after which the upload is gone unless the refusal may pass.
   awaitable<Result<Upload>> find(std::string id, std::string user_id);
@@ -139,9 +145,13 @@ class Uploads {
   Result<Upload> drafted(std::string user_id, Purpose purpose, std::string_view name, std::uint64_t length) const;
   awaitable<Result<void>> insert_open(Upload upload);
   // uploads_direct.cpp
-  awaitable<Result<KeptFile>> take_from(DirectStore from, Upload upload, std::string sha256);
-  awaitable<Result<Stored>> read_back(DirectStore from, Upload upload, std::string sha256);
-  awaitable<std::vector<std::string>> clear_incoming(std::vector<std::string> ids);
+  struct InStore {
+    std::string id, place, object_key;
+  };
+  Result<std::shared_ptr<Store>> store_of(const std::string& place) const;
+  awaitable<Result<KeptFile>> take_from(std::shared_ptr<Store> from, Upload upload, std::string sha256);
+  awaitable<Result<Stored>> read_back(std::shared_ptr<Store> from, Upload upload, std::string sha256);
+  awaitable<std::vector<std::string>> clear_incoming(std::vector<InStore> uploads);
   static std::unexpected<Error> not_found();
   // Whether the same bytes could be taken another time.
   static bool may_pass(const Error& error);

@@ -33,12 +33,13 @@ awaitable<Result<std::uint64_t>> Uploads::open_parts(std::shared_ptr<std::vector
 }
 
 awaitable<Result<Upload>> Uploads::concatenate(std::string user_id, Purpose purpose, std::string name, std::vector<std::string> parts,
-                                               std::string concat) {
+                                               std::string concat, std::string metadata) {
   const auto open = std::make_shared<std::vector<PartialFile>>();  // until the end
   auto opened = co_await open_parts(open, parts, user_id);
   FLUX_CO_TRY(length, std::move(opened));
   FLUX_CO_TRY(upload, drafted(std::move(user_id), purpose, name, length));
   upload.concat = std::move(concat);
+  upload.metadata = std::move(metadata);
   std::vector<std::string> paths;
   for (const PartialFile& file : *open) paths.push_back(file.path());
   auto stored = co_await ingest(paths, purpose);

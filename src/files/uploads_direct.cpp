@@ -1,4 +1,6 @@
 // Uploads whose bytes the client puts into the store itself.
+#include <set>
+
 #include "base/crypto.h"
 #include "files/incoming.h"
 #include "files/uploads.h"
@@ -41,7 +43,9 @@ awaitable<Result<DirectUpload>> Uploads::begin_direct(std::string user_id, Purpo
   FLUX_CO_TRY(to, options_.direct_store());
   FLUX_CO_TRY(upload, drafted(std::move(user_id), purpose, name, length));
   upload.direct = true;
-  auto signed_put = to.store->presigned_put(incoming_key(to.folder, upload.id), content_type, length, kLinkLifetime);
+  upload.place = to.id;
+  upload.object_key = incoming_key(to.folder, upload.id);
+  auto signed_put = to.store->presigned_put(upload.object_key, content_type, length, kLinkLifetime);
   if (!signed_put) co_return fail(store_away(signed_put.error()));
   auto inserted = co_await insert_open(upload);
   FLUX_CO_CHECK(std::move(inserted));
@@ -52,8 +56,10 @@ awaitable<Result<KeptFile>> Uploads::complete_direct(std::string id, std::string
   auto upload = co_await look_up(id, user_id);
   if (!upload || !upload->direct) co_return not_found();
   if (upload->file) co_return std::move(*upload->file);
-  FLUX_CO_TRY(from, options_.direct_store());
-  auto taken = co_await take_from(from, *upload, std::move(sha256));
+  const auto from = store_of(upload->place);
+  if (!from && from.error().errc() == Errc::not_found) co_return not_found();
+  if (!from) co_return std::unexpected(from.error());
+  auto taken = co_await take_from(*from, *upload, std::move(sha256));
   if (taken) co_return taken;
   // Another call may have made a file of it while this one looked; then the object is gone and the file is there.
   auto again = co_await look_up(id, user_id);
@@ -61,23 +67,29 @@ awaitable<Result<KeptFile>> Uploads::complete_direct(std::string id, std::string
   co_return taken;
 }
 
-awaitable<Result<KeptFile>> Uploads::take_from(DirectStore from, Upload upload, std::string sha256) {
+// The store it began with, whichever is in use now.
+Result<std::shared_ptr<Store>> Uploads::store_of(const std::string& place) const {
+  if (options_.store_named) return options_.store_named(place);
+  FLUX_TRY(only, options_.direct_store());
+  return only.store;
+}
+
+awaitable<Result<KeptFile>> Uploads::take_from(std::shared_ptr<Store> from, Upload upload, std::string sha256) {
   auto stored = co_await read_back(from, upload, std::move(sha256));
   if (!stored) {
     const bool hopeless = !may_pass(stored.error());
     if (hopeless) co_await give_up(upload.id);
-    if (hopeless || is_wrong_object(stored.error())) co_await from.store->remove(incoming_key(from.folder, upload.id));
+    if (hopeless || is_wrong_object(stored.error())) co_await from->remove(upload.object_key);
     co_return std::unexpected(std::move(stored).error());
   }
   auto entered = co_await enter(upload, std::move(*stored));
-  if (entered) co_await from.store->remove(incoming_key(from.folder, upload.id));
+  if (entered) co_await from->remove(upload.object_key);
   co_return entered;
 }
 
 // The length first: what is not the announced file is not even read.
-awaitable<Result<Stored>> Uploads::read_back(DirectStore from, Upload upload, std::string sha256) {
-  const std::string key = incoming_key(from.folder, upload.id);
-  auto headed = co_await from.store->head(key);
+awaitable<Result<Stored>> Uploads::read_back(std::shared_ptr<Store> from, Upload upload, std::string sha256) {
+  auto headed = co_await from->head(upload.object_key);
   if (!headed && headed.error().errc() == Errc::not_found) co_return incomplete();
   if (!headed) co_return fail(store_away(headed.error()));
   if (headed->size != upload.length) co_return wrong_length(upload.length, headed->size);
@@ -85,7 +97,7 @@ awaitable<Result<Stored>> Uploads::read_back(DirectStore from, Upload upload, st
   // Of what the client put there: a picture is written anew, and has another one then.
   const auto hash = sha256.empty() ? nullptr : std::make_shared<crypto::Sha256>();
   const auto refused = std::make_shared<std::optional<Error>>();
-  auto got = co_await from.store->get(key, std::nullopt, [this, incoming, hash, refused](std::string_view piece) {
+  auto got = co_await from->get(upload.object_key, std::nullopt, [this, incoming, hash, refused](std::string_view piece) {
     if (stopping_) return false;
     if (hash) hash->update(piece);
     if (auto written = incoming->write(piece); !written) *refused = std::move(written).error();
@@ -100,19 +112,19 @@ awaitable<Result<Stored>> Uploads::read_back(DirectStore from, Upload upload, st
   co_return stored;
 }
 
-// Those whose objects are gone, or can no longer be reached because files go elsewhere now. The first that the store
-// does not remove ends it: the others are asked for again with it.
-awaitable<std::vector<std::string>> Uploads::clear_incoming(std::vector<std::string> ids) {
-  if (ids.empty()) co_return ids;
-  const auto from = options_.direct_store();
-  if (!from && from.error().errc() == Errc::conflict) co_return ids;
+// Those whose objects are gone, or can no longer be reached because their store is not known any more. A store that does
+// not remove one is not asked for the others: they are asked for again with it.
+awaitable<std::vector<std::string>> Uploads::clear_incoming(std::vector<InStore> uploads) {
   std::vector<std::string> cleared;
-  if (!from) co_return cleared;
-  for (std::string& id : ids) {
+  std::set<std::string> away;
+  for (const InStore& upload : uploads) {
     if (stopping_) break;
-    const auto removed = co_await from->store->remove(incoming_key(from->folder, id));
-    if (!removed) break;
-    cleared.push_back(std::move(id));
+    if (away.contains(upload.place)) continue;
+    const auto from = store_of(upload.place);
+    const bool unknown = !from && from.error().errc() != Errc::unavailable;
+    const bool removed = from && (co_await (*from)->remove(upload.object_key)).has_value();
+    if (removed || unknown) cleared.push_back(upload.id);
+    else away.insert(upload.place);
   }
   co_return cleared;
 }

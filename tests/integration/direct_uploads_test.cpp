@@ -65,6 +65,19 @@ TEST_F(DirectUploads, BecomeFilesOfTheirUser) {
   EXPECT_EQ(house_.run({"db", "verify"}).exit_code, 0);
 }
 
+TEST_F(DirectUploads, AreCompletedWhereTheyBeganWhenTheSettingsChange) {
+  const json::value first = begun(picture_.size()), second = begun(picture_.size());
+  ASSERT_EQ(put(first, picture_), 200);
+  ASSERT_EQ(put(second, picture_), 200);
+  ASSERT_EQ(house_.store_in(bucket_, {{"base_path", "two/"}}).status, 200);
+  EXPECT_TRUE(std::string(begun(100).at("url").as_string()).contains("/two/incoming/"));
+  const std::int64_t removed = bucket_.count("delete");
+  EXPECT_EQ(complete(first).status, 200);
+  EXPECT_EQ(bucket_.count("delete"), removed + 1);
+  EXPECT_EQ(house_.client().send({.method = "DELETE", .path = path_of(second), .token = house_.ann.token, .headers = {{"Tus-Resumable", "1.0.0"}}}).status, 204);
+  EXPECT_EQ(bucket_.count("delete"), removed + 2);
+}
+
 TEST_F(DirectUploads, HoldForTheAnnouncedLengthAndTypeOnly) {
   const json::value given = begun(picture_.size());
   EXPECT_EQ(put(given, picture_ + "x"), 403);

@@ -28,6 +28,9 @@ std::string metadata(const std::string& name, const std::string& kind) {
   return "filename " + crypto::base64(name) + ",kind " + crypto::base64(kind);
 }
 
+// As Upload-Checksum has it.
+std::string digest_of(const std::string& bytes) { return "sha256 " + crypto::base64(*crypto::unhex(crypto::sha256_hex(bytes))); }
+
 // An upload as another request, or another node on the same folder, would hold it.
 class Held {
  public:
@@ -114,6 +117,41 @@ TEST_F(Tus, TakesTheFirstBytesWithTheCreation) {
   EXPECT_FALSE(told(answer.header("location")).at("file").is_null());
 }
 
+TEST_F(Tus, BeginsNothingWhenTheBytesOfTheCreationAreRefused) {
+  const auto open = [&] { return client_->get(kUploads, token_).json().at("data").as_array(); };
+  const auto begin = [&](std::uint64_t length, const std::string& checksum) {
+    return speak({.method = "POST", .path = kUploads, .body = picture_,
+                  .headers = {{"Upload-Length", std::to_string(length)}, {"Content-Type", kBodyType}, {"Upload-Checksum", checksum}}});
+  };
+  const std::string right = digest_of(picture_), wrong = digest_of("x");
+  EXPECT_EQ(begin(picture_.size() - 1, right).status, 413);
+  EXPECT_EQ(begin(picture_.size() + 1, wrong).status, 460);
+  EXPECT_EQ(begin(picture_.size() + 1, "crc32 AAAA").code(), "checksum_algorithm");
+  EXPECT_EQ(open(), json::array());
+  const Answer begun = begin(picture_.size() + 1, right);
+  ASSERT_EQ(begun.status, 201) << begun.body;
+  const std::string other = created(10, "video", "b.mp4");
+  const json::array two = open();
+  ASSERT_EQ(two.size(), 2u) << "the oldest first";
+  EXPECT_EQ(std::string(kUploads) + "/" + std::string(two.at(0).at("id").as_string()), begun.header("location"));
+  EXPECT_EQ(two.at(0).at("offset"), json::value(picture_.size()));
+  EXPECT_EQ(two.at(0).at("length"), json::value(picture_.size() + 1));
+  EXPECT_EQ(two.at(1).at("name"), "b.mp4");
+  EXPECT_EQ(two.at(1).at("kind"), "video");
+  EXPECT_EQ(client_->get(kUploads, somebody().token).json().at("data").as_array().size(), 0u) << "each sees their own";
+  EXPECT_EQ(speak({.method = "DELETE", .path = other}).status, 204);
+  EXPECT_EQ(open().size(), 1u);
+}
+
+TEST_F(Tus, TellsTheMetadataAgainAsItWasGiven) {
+  const std::string given = metadata("猫.png", "image") + ",note,color " + crypto::base64("red");
+  const Answer begun = speak({.method = "POST", .path = kUploads, .headers = {{"Upload-Length", "10"}, {"Upload-Metadata", given}}});
+  ASSERT_EQ(begun.status, 201) << begun.body;
+  EXPECT_EQ(head(begun.header("location")).header("upload-metadata"), given);
+  const Answer bare = speak({.method = "POST", .path = kUploads, .headers = {{"Upload-Length", "10"}}});
+  EXPECT_EQ(head(bare.header("location")).header("upload-metadata"), "");
+}
+
 TEST_F(Tus, MakesOneFileOfPartsThatCameSideBySide) {
   const auto part = [&](std::uint64_t length) {
     const Answer answer = speak({.method = "POST", .path = kUploads, .headers = {{"Upload-Length", std::to_string(length)}, {"Upload-Concat", "partial"}}});
@@ -166,7 +204,7 @@ TEST_F(Tus, SaysWhatIsWrongWithARequest) {
 
 TEST_F(Tus, ChecksPiecesThatComeWithADigest) {
   const std::string path = created(picture_.size());
-  const std::string good = "sha256 " + crypto::base64(*crypto::unhex(crypto::sha256_hex(picture_)));
+  const std::string good = digest_of(picture_);
   const Answer wrong = patch(path, 0, picture_.substr(0, picture_.size() - 1) + "x", {{"Upload-Checksum", good}});
   EXPECT_EQ(wrong.status, 460) << wrong.body;
   EXPECT_EQ(head(path).header("upload-offset"), "0");

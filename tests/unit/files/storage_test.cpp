@@ -169,6 +169,11 @@ TEST_F(StockTest, AStoreThatHoldsFilesIsNotForgotten) {
     EXPECT_TRUE(remove_row(tx, "a", "", kNow));
     EXPECT_TRUE(objects::claim_one(tx, "n", key, kNow));
     EXPECT_TRUE(objects::removed(tx, "n", key, kNow));
+    tx.exec("INSERT INTO fg_upload (id, user_id, kind, name, length, direct, stored, created_at, expires_at, place) "
+            "VALUES ('u', 'ann', 'any', '', 1, 1, 0, 1, 2, 'first')");
+    save_store(tx, rows[0]);
+    EXPECT_EQ(load_stores(tx).size(), 2u) << "a client is still putting something into the first";
+    tx.exec("DELETE FROM fg_upload");
     save_store(tx, rows[0]);
     EXPECT_EQ(load_stores(tx).size(), 1u) << "nothing lies in the first any more";
   });

@@ -359,7 +359,12 @@ TEST_F(UploadsTest, ComeInsideARequest) {
 class DirectUploads : public UploadsTest {
  protected:
   DirectUploads() {
-    options_of_uploads_.direct_store = [this]() -> Result<DirectStore> { return DirectStore{store_, "generated/"}; };
+    options_of_uploads_.direct_store = [this]() -> Result<DirectStore> { return DirectStore{current_, base_path_, current_ == store_ ? "one" : "two"}; };
+    options_of_uploads_.store_named = [this](const std::string& id) -> Result<std::shared_ptr<Store>> {
+      if (id == "one" && one_is_known_) return store_;
+      if (id == "two") return other_;
+      return fail(Errc::not_found, "store_unknown", {"Unknown.", "未知。"});
+    };
     start();
   }
   DirectUpload begun(std::uint64_t length) {
@@ -371,7 +376,10 @@ class DirectUploads : public UploadsTest {
     const auto kept = wait(uploads_->complete_direct(direct.upload.id, "ann", sha256));
     return kept ? "taken" : kept.error().code();
   }
-  std::shared_ptr<test::MemoryStore> store_ = std::make_shared<test::MemoryStore>();
+  std::shared_ptr<test::MemoryStore> store_ = std::make_shared<test::MemoryStore>(), other_ = std::make_shared<test::MemoryStore>();
+  std::shared_ptr<test::MemoryStore> current_ = store_;
+  std::string base_path_ = "generated/";
+  bool one_is_known_ = true;
 };
 
 TEST_F(UploadsTest, GoStraightToNoLocalDisk) {
@@ -443,6 +451,40 @@ TEST_F(DirectUploads, ThatNoLongerFitWaitForRoom) {
   rules.user_bytes = 0;
   database_->write_now([&](db::Tx& tx) { EXPECT_TRUE(save_rules(tx, rules, clock_.now)); });
   EXPECT_EQ(complete(direct), "taken");
+}
+
+TEST_F(DirectUploads, StayWhereTheyBeganWhateverIsSetMeanwhile) {
+  const DirectUpload first = begun(picture_.size()), second = begun(picture_.size()), third = begun(picture_.size());
+  for (const DirectUpload* upload : {&first, &second, &third}) store_->put_by_client(upload->request, picture_);
+  base_path_ = "elsewhere/";
+  EXPECT_EQ(complete(first), "taken");
+  EXPECT_EQ(store_->size(), 2u);
+  current_ = other_;
+  EXPECT_EQ(complete(second), "taken");
+  EXPECT_TRUE(wait(uploads_->remove(third.upload.id, "ann")));
+  EXPECT_TRUE(store_->is_empty());
+  const DirectUpload there = begun(picture_.size());
+  EXPECT_EQ(there.request.url, "elsewhere/incoming/" + there.upload.id);
+  other_->put_by_client(there.request, picture_);
+  store_->put_by_client(first.request, picture_);  // once more, by the link that still holds
+  clock_.now = there.upload.expires_at + 1'000;
+  store_->away = true;
+  forget_expired();
+  EXPECT_TRUE(other_->is_empty()) << "one store that is away keeps nothing in the other";
+  EXPECT_EQ(store_->size(), 1u);
+  store_->away = false;
+  forget_expired();
+  EXPECT_TRUE(store_->is_empty());
+  EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM fg_upload"); }), 0);
+}
+
+TEST_F(DirectUploads, OfAStoreThatIsNotKnownAnyMoreAreOver) {
+  const DirectUpload direct = begun(picture_.size());
+  one_is_known_ = false;
+  EXPECT_EQ(complete(direct), "upload_not_found");
+  clock_.now = direct.upload.expires_at + 1'000;
+  forget_expired();
+  EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM fg_upload"); }), 0);
 }
 
 TEST_F(DirectUploads, CanBeGivenUp) {
