@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/crypto.h"
-#include "suite.h"
+#include "store_house.h"
 
 namespace fluxgate::integration {
 namespace {
@@ -107,6 +107,31 @@ TEST(StoredFiles, AResultThatIsDeletedLeavesItsTaskWhichSaysSo) {
     EXPECT_EQ(shown.at("images").at(0).at("file_id"), json::value(id));
   }
   EXPECT_EQ(usage(ann).at("bytes"), 0);
+}
+
+TEST(StoredFiles, OfAnAccountThatIsGoneAreNobodys) {
+  House house;
+  const Client client = house.client();
+  const json::value carl = client.post("/api/v1/auths/add", house.ann.token,
+                                       {{"name", "Carl"}, {"email", "carl@example.org"}, {"password", kPassword}, {"role", "user"}}).json();
+  const auto upload_as = [&](const std::string& token) {
+    const Answer kept = client.send({.method = "POST", .path = "/api/v1/flux/upload-image", .token = token,
+                                     .parts = {{"file", "a.png", png(31, 17), "image/png"}}});
+    EXPECT_EQ(kept.status, 200) << kept.body;
+    return std::string(kept.json().at("url").as_string());
+  };
+  const std::string his = upload_as(std::string(carl.at("token").as_string())), hers = upload_as(house.ann.token);
+  EXPECT_EQ(client.del("/api/v1/users/" + std::string(carl.at("id").as_string()), house.ann.token).status, 200);
+  // The server does this by itself, later.
+  const Finished collected = house.run({"files", "gc", "--older-than", "0", "--yes"});
+  EXPECT_EQ(collected.exit_code, 0) << collected.output;
+  EXPECT_NE(collected.output.find("files of accounts that are gone: "), std::string::npos) << collected.output;
+  EXPECT_EQ(client.get(his).status, 404);
+  EXPECT_EQ(client.get(hers).status, 200);
+  const json::value left = client.get("/api/v1/admin/files/usage", house.ann.token).json();
+  EXPECT_EQ(left.at("files"), 1);
+  ASSERT_EQ(left.at("users").as_array().size(), 1u);
+  EXPECT_EQ(left.at("users").at(0).at("user_id"), json::value(house.ann.id));
 }
 
 TEST(Quotas, LetInWhatFitsAndNotAByteMore) {
