@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "http/request_head.h"
+#include "http/url.h"
 
 namespace fluxgate::http {
 namespace {
@@ -61,17 +62,29 @@ bool is_boundary(std::string_view text) {
          text.back() != ' ';
 }
 
+// UTF-8''%E5%9B%BE.png (RFC 8187), as old Python clients name files beyond ASCII; RFC 7578 knows no such thing.
+std::optional<std::string> extended_value(std::string_view text) {
+  const std::size_t charset = text.find('\''), language = charset == text.npos ? charset : text.find('\'', charset + 1);
+  if (language == text.npos || !equals_ignoring_case(text.substr(0, charset), "UTF-8")) return std::nullopt;
+  return decode_path(text.substr(language + 1));
+}
+
 bool read_disposition(std::string_view value, PartHeader& header) {
   const std::size_t end = std::min(value.find(';'), value.size());
   if (!equals_ignoring_case(trim(value.substr(0, end)), "form-data")) return false;
   value.remove_prefix(end);
-  bool named = false;
+  bool named = false, extended = false;
   while (auto parameter = take_parameter(value)) {
     if (equals_ignoring_case(parameter->name, "name")) {
       header.name = std::move(parameter->value);
       named = true;
     } else if (equals_ignoring_case(parameter->name, "filename")) {
-      header.file_name = std::move(parameter->value);
+      if (!extended) header.file_name = std::move(parameter->value);
+    } else if (equals_ignoring_case(parameter->name, "filename*")) {
+      if (auto name = extended_value(parameter->value)) {
+        header.file_name = std::move(*name);
+        extended = true;  // wins, wherever it stands (RFC 6266 §4.3)
+      }
     }
   }
   return named;

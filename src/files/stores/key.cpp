@@ -2,18 +2,12 @@
 
 #include <boost/json.hpp>
 
+#include "base/utf8.h"
 #include "files/stores/encode.h"
 #include "files/stores/failures.h"
 
 namespace fluxgate::files {
 namespace {
-
-// Boost.JSON refuses strings that are no UTF-8.
-bool is_utf8(std::string_view text) {
-  boost::system::error_code damaged;
-  boost::json::parse(boost::json::serialize(boost::json::string(text)), damaged);
-  return !damaged;
-}
 
 std::string_view broken_rule(std::string_view key, std::size_t encoded_bytes_max) {
   if (key.empty()) return "empty";

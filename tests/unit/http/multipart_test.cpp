@@ -55,6 +55,17 @@ const std::vector<std::string> kParts = {"a|||one;", "file|x \"y\".png|image/png
 
 TEST(Multipart, ReadsPartsWithTheirHeaders) { EXPECT_EQ(kParts, parse({kForm})); }
 
+TEST(Multipart, ReadsNamesBeyondAsciiAsOldClientsWriteThem) {
+  const auto named = [](const std::string& parameters) {
+    return parse({"--B\r\nContent-Disposition: form-data; name=file; " + parameters + "\r\n\r\n1\r\n--B--"}).front();
+  };
+  EXPECT_EQ(named("filename*=UTF-8''%E5%9B%BE%20a.png"), "file|图 a.png||1;");
+  EXPECT_EQ(named("filename*=utf-8'zh'%E5%9B%BE.png; filename=\"x.png\""), "file|图.png||1;");
+  EXPECT_EQ(named("filename=\"x.png\"; filename*=utf-8''%E5%9B%BE.png"), "file|图.png||1;");
+  for (const char* none : {"filename*=koi8-r''%C1", "filename*=UTF-8''%E", "filename*=UTF-8"})
+    EXPECT_EQ(named(std::string(none) + "; filename=x"), "file|x||1;") << none;
+}
+
 TEST(Multipart, DoesNotCareWhereTheInputIsCut) {
   const std::string_view form = kForm;
   for (std::size_t i = 0; i <= form.size(); ++i)
