@@ -42,6 +42,7 @@ class ToldOfClosures : public testing::TestWithParam<Dialect> {
   static std::string here(int line) { return "job_test.cpp:" + std::to_string(line); }
 
   const std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("fluxgate-db-" + new_id());
+  boost::asio::io_context io_;  // outlives the threads that wake it
   std::unique_ptr<Database> database_;
 };
 
@@ -58,9 +59,9 @@ TEST_P(ToldOfClosures, AFailureIsLoggedOnceWithTheLineThatGaveIt) {
   for (const bool writes : {true, false}) {
     const int line = __LINE__ + 3;
     said = told([&] {
-      boost::asio::io_context io;
-      auto done = boost::asio::co_spawn(io, writes ? database_->write(nonsense) : database_->read(nonsense), boost::asio::use_future);
-      io.run();
+      io_.restart();
+      auto done = boost::asio::co_spawn(io_, writes ? database_->write(nonsense) : database_->read(nonsense), boost::asio::use_future);
+      io_.run();
       done.get();
     });
     EXPECT_TRUE(once(said, line)) << said;
