@@ -4,6 +4,7 @@
 #include <future>
 
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 namespace fluxgate::db {
@@ -21,6 +22,7 @@ awaitable<void> suspend_until_finished(Start start) {
         // std::function needs a copyable callable; the handler is move-only.
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         start([shared = std::move(shared), executor](std::exception_ptr failure) mutable {
+          const auto busy = boost::asio::make_work_guard(executor);  // else its loop may end, and be gone, within post()
           boost::asio::post(executor, [shared = std::move(shared), failure] { std::move(*shared)(failure, 0); });
         });
       },
