@@ -91,7 +91,8 @@ Result<void> Depot::check_folder() const {
   const bool shared = database_.dialect() == db::Dialect::postgresql;
   const auto known = stores();
   if (known->home == folder_ || (shared && known->current)) return {};
-  const std::string where = std::filesystem::absolute(options_.directory).parent_path().string(), marker = where + "/files/folder-id";
+  const std::filesystem::path here = std::filesystem::absolute(options_.directory);
+  const std::string where = here.parent_path().string(), marker = marker_path(here.string());
   const Text ways = shared ? Text{"All nodes have to share one DATA_DIR (mount the same folder), or files have to go to a storage that all "
                                   "reach (COS or S3, in the administrator's settings).",
                                   "所有节点必须共享同一 DATA_DIR（挂载同一目录），或在管理设置中启用所有节点可访问的存储（COS 或 S3）。"}
