@@ -61,7 +61,7 @@ std::string CosSandbox::base_url() const {
   return fmt::format("http://{}:{}", impl_->service.options().host, impl_->server.port());
 }
 
-void CosSandbox::add_fault(std::string_view text) { impl_->service.add_fault(text); }
+void CosSandbox::add_fault(std::string_view text) { impl_->service.faults().add(text); }
 void CosSandbox::deny(std::vector<std::string> actions) { impl_->service.deny(std::move(actions)); }
 
 std::vector<std::string> CosSandbox::requests() const {

@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 
 #include "base/crypto.h"
+#include "sandbox/cos_documents.h"
 #include "sandbox/cos_image.h"
 
 namespace fluxgate::sandbox::cos {
@@ -15,101 +16,6 @@ namespace {
 constexpr std::uint64_t kObjectBytesMax = 5ull << 30;
 constexpr std::size_t kDocumentBytesMax = 2u << 20;
 constexpr std::string_view kServiceHost = "service.cos.myqcloud.com";
-
-struct Kind {
-  std::string_view method, parameter, name, action;
-};
-// In order: the first that fits.
-constexpr Kind kObjectKinds[] = {
-    {"put", "partNumber", "part", "UploadPart"},
-    {"post", "uploads", "initiate", "InitiateMultipartUpload"},
-    {"post", "uploadId", "complete", "CompleteMultipartUpload"},
-    {"get", "uploadId", "parts", "ListParts"},
-    {"get", "imageMogr2", "image", "GetObject"},
-    {"delete", "uploadId", "abort", "AbortMultipartUpload"},
-    {"put", "", "put", "PutObject"},
-    {"get", "", "get", "GetObject"},
-    {"head", "", "head", "HeadObject"},
-    {"delete", "", "delete", "DeleteObject"},
-};
-constexpr Kind kBucketKinds[] = {
-    {"get", "uploads", "uploads", "ListMultipartUploads"},
-    {"get", "", "list", "GetBucket"},
-    {"head", "", "bucket", "HeadBucket"},
-};
-constexpr std::string_view kOtherFaults[] = {"lost", "reset", "hang", "truncated", "damaged"};
-
-struct Code {
-  std::string_view word;
-  int status;
-};
-constexpr Code kCodes[] = {
-    {"AccessDenied", 403},
-    {"InvalidAccessKeyId", 403},
-    {"SignatureDoesNotMatch", 403},
-    {"AuthorizationHeaderMalformed", 400},
-    {"AuthorizationQueryParametersError", 400},
-    {"ExpiredToken", 400},
-    {"RequestTimeTooSkewed", 403},
-    {"NoSuchBucket", 404},
-    {"NoSuchKey", 404},
-    {"NoSuchUpload", 404},
-    {"InvalidRange", 416},
-    {"PreconditionFailed", 412},
-    {"BadDigest", 400},
-    {"ImageTooLarge", 400},
-    {"InvalidImageFormat", 400},
-    {"IncompleteBody", 400},
-    {"InvalidArgument", 400},
-    {"InvalidPart", 400},
-    {"InvalidPartOrder", 400},
-    {"EntityTooSmall", 400},
-    {"KeyTooLong", 400},
-    {"MalformedXML", 400},
-    {"AttachmentFull", 400},
-    {"PaymentRequired", 402},
-    {"MethodNotAllowed", 405},
-    {"UploadConflict", 409},
-    {"DomainAuditFailed", 451},
-    {"InternalError", 500},
-    {"NotImplemented", 501},
-    {"SlowDown", 503},
-    {"ServiceUnavailable", 503},
-};
-
-std::optional<int> status_of(std::string_view word) {
-  const auto found = std::ranges::find(kCodes, word, &Code::word);
-  return found == std::end(kCodes) ? std::nullopt : std::optional(found->status);
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text)
-    out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
-  return out;
-}
-
-// Keys in lists, which are asked for with encoding-type=url.
-std::string encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += std::isalnum(byte) || std::string_view("-_.~/").contains(c) ? std::string(1, c)
-                                                                       : fmt::format("%{:02X}", byte);
-  }
-  return out;
-}
-
-std::string element(std::string_view name, std::string_view text) {
-  return fmt::format("<{0}>{1}</{0}>", name, escaped(text));
-}
-
-http::Response document(std::string_view root, std::string_view inside, int status = 200) {
-  std::string text = fmt::format("<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n<{0}>{1}</{0}>", root, inside);
-  return http::Response::text(std::move(text), "application/xml", status);
-}
-
-std::string iso(Millis time) { return iso8601(time).substr(0, 19) + ".000Z"; }
 
 HeaderList kept_headers(const http::Request& request) {
   HeaderList kept;
@@ -120,75 +26,11 @@ HeaderList kept_headers(const http::Request& request) {
   return kept;
 }
 
-// The way a picture is to be processed: a parameter without a value, whose name is all of it.
-std::string processing_of(const Target& target) {
-  const auto found = std::ranges::find_if(target.query, [](const auto& parameter) { return parameter.first.starts_with("imageMogr2/"); });
-  return found == target.query.end() ? std::string() : found->first;
-}
-
-bool has(const Target& target, std::string_view parameter) {
-  return parameter.empty() || (parameter == "imageMogr2" ? !processing_of(target).empty() : target.find(parameter).has_value());
-}
-
-std::optional<Operation> operation_of(std::string_view method, const Target& target) {
-  const std::string key = target.path.substr(std::min<std::size_t>(1, target.path.size()));
-  const std::span<const Kind> kinds =
-      key.empty() ? std::span<const Kind>(kBucketKinds) : std::span<const Kind>(kObjectKinds);
-  for (const Kind& kind : kinds)
-    if (kind.method == method && has(target, kind.parameter))
-      return Operation{kind.name, kind.action, key};
-  return std::nullopt;
-}
-
-std::vector<NamedEtag> read_parts(std::string_view xml) {
-  std::vector<NamedEtag> parts;
-  const auto between = [](std::string_view text, std::string_view open, std::string_view close) {
-    const std::size_t from = text.find(open);
-    if (from == text.npos) return std::string_view();
-    const std::size_t start = from + open.size();
-    return text.substr(start, std::min(text.find(close, start), text.size()) - start);
-  };
-  for (std::size_t at = xml.find("<Part>"); at != xml.npos; at = xml.find("<Part>", at + 1)) {
-    const std::string_view one = between(xml.substr(at), "<Part>", "</Part>");
-    const std::string_view number = between(one, "<PartNumber>", "</PartNumber>");
-    std::string etag(between(one, "<ETag>", "</ETag>"));
-    for (std::string_view quote : {"&quot;", "\""})
-      for (auto found = etag.find(quote); found != etag.npos; found = etag.find(quote))
-        etag.erase(found, quote.size());
-    NamedEtag part{0, etag};
-    std::from_chars(number.data(), number.data() + number.size(), part.number);
-    parts.push_back(std::move(part));
-  }
-  return parts;
-}
-
 }  // namespace
 
 CosService::CosService(CosOptions options, const Clock& clock)
     : options_(std::move(options)), clock_(clock), shelf_(options_.folder), denied_(options_.denied) {
-  for (const std::string& fault : options_.faults) add_fault(fault);
-}
-
-void CosService::add_fault(std::string_view text) {
-  Fault fault;
-  const std::size_t dash = std::min(text.find('-'), text.size()), options = std::min(text.find(';'), text.size());
-  fault.operation = text.substr(0, dash);
-  fault.what = dash < options ? text.substr(dash + 1, options - dash - 1) : std::string_view();
-  const auto number = [&](std::string_view name, int& into) {
-    const std::size_t at = text.find(name);
-    if (at != text.npos) std::from_chars(text.data() + at + name.size(), text.data() + text.size(), into);
-  };
-  number(";times=", fault.times);
-  number(";after=", fault.after);
-  const auto named = [&](const Kind& kind) { return kind.name == fault.operation; };
-  const bool known_operation = fault.operation == "any" || std::ranges::any_of(kObjectKinds, named) ||
-                               std::ranges::any_of(kBucketKinds, named);
-  const std::string_view word = std::string_view(fault.what).substr(fault.what.starts_with("200-") ? 4 : 0);
-  const bool known_what = std::ranges::count(kOtherFaults, fault.what) > 0 || status_of(word);
-  if (!known_operation || !known_what)
-    throw std::invalid_argument(fmt::format("there is no COS fault \"{}\"", text));
-  const std::scoped_lock lock(mutex_);
-  faults_.push_back(std::move(fault));
+  for (const std::string& fault : options_.faults) faults_.add(fault);
 }
 
 void CosService::deny(std::vector<std::string> actions) {
@@ -199,20 +41,6 @@ void CosService::deny(std::vector<std::string> actions) {
 std::vector<std::pair<std::string, std::string>> CosService::log() const {
   const std::scoped_lock lock(mutex_);
   return log_;
-}
-
-std::string CosService::due_fault(std::string_view operation) {
-  const std::scoped_lock lock(mutex_);
-  for (Fault& fault : faults_) {
-    if ((fault.operation != operation && fault.operation != "any") || fault.times == 0) continue;
-    if (fault.after > 0) {
-      --fault.after;
-      continue;
-    }
-    if (fault.times > 0) --fault.times;
-    return fault.what;
-  }
-  return {};
 }
 
 bool CosService::is_denied(std::string_view action) const {
@@ -239,36 +67,40 @@ std::string CosService::take_bucket(Target& target) const {
   return "";
 }
 
-http::Response CosService::refuse(std::string_view code, std::string_view message, std::string_view resource,
-                                  std::string_view region) const {
-  auto answer = document("Error",
-                         element("Code", code) + element("Message", message) + element("Resource", resource) +
-                             (region.empty() ? "" : element("Region", region)) +
-                             element("RequestId", crypto::random_hex(12)) + element("TraceId", "sandbox"),
-                         status_of(code).value_or(400));
-  if (!region.empty()) answer.headers.emplace_back("x-amz-bucket-region", region);  // all that HEAD is told
-  return answer;
+CosService::Asked CosService::read(const http::Request& request) const {
+  Asked asked{.target = parse_target(request.target()), .host = std::string(request.header("host"))};
+  std::string method(request.is_head() ? "HEAD" : request.method());
+  const Keys keys{options_.secret_id, options_.secret_key, options_.token, options_.region};
+  const bool s3 = speaks_s3(asked.target, request.header_list());
+  const std::string_view raw = request.target().substr(0, request.target().find('?'));
+  asked.verdict = s3 ? check_s3(keys, method, raw, asked.target, request.header_list(), clock_.now_ms())
+                     : check(keys, method, asked.target, request.header_list(), clock_.now_ms());
+  asked.wrong = s3 ? take_bucket(asked.target) : wrong_bucket(asked.host);
+  std::ranges::transform(method, method.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  asked.operation = operation_of(method, asked.target);
+  return asked;
+}
+
+void CosService::note(const Asked& asked) {
+  const std::scoped_lock lock(mutex_);
+  log_.emplace_back(fmt::format("{} {}", asked.name(), asked.operation ? asked.operation->key : ""), asked.host);
+  if (asked.name() == "image") images_.push_back(processing_of(asked.target));
+}
+
+std::optional<http::Response> CosService::refusal(const Asked& asked) const {
+  const std::string& path = asked.target.path;
+  if (!asked.verdict.code.empty()) return refuse(asked.verdict.code, asked.verdict.message, path, asked.verdict.region);
+  if (asked.host == kServiceHost) return std::nullopt;
+  if (!asked.wrong.empty()) return refuse(asked.wrong, "The specified bucket does not exist.", path);
+  if (!asked.operation) return refuse("MethodNotAllowed", "Not here.", path);
+  if (is_denied(asked.operation->action)) return refuse("AccessDenied", "Access Denied.", path);
+  return std::nullopt;
 }
 
 awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
-  Target target = parse_target(request.target());
-  const std::string host(request.header("host"));
-  std::string method(request.is_head() ? "HEAD" : request.method());
-  const Keys keys{options_.secret_id, options_.secret_key, options_.token, options_.region};
-  const bool s3 = speaks_s3(target, request.header_list());
-  const std::string_view raw = request.target().substr(0, request.target().find('?'));
-  const Verdict verdict = s3 ? check_s3(keys, method, raw, target, request.header_list(), clock_.now_ms())
-                             : check(keys, method, target, request.header_list(), clock_.now_ms());
-  const std::string wrong = s3 ? take_bucket(target) : wrong_bucket(host);
-  std::ranges::transform(method, method.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const auto operation = operation_of(method, target);
-  const std::string_view name = operation ? operation->name : std::string_view("unknown");
-  {
-    const std::scoped_lock lock(mutex_);
-    log_.emplace_back(fmt::format("{} {}", name, operation ? operation->key : ""), host);
-    if (name == "image") images_.push_back(processing_of(target));
-  }
-  const std::string fault = due_fault(name);
+  const Asked asked = read(request);
+  note(asked);
+  const std::string fault = faults_.due(asked.name());
   Result<http::Response> response;
   if (fault == "hang") co_await hang();
   if (fault == "reset" || fault == "hang") {
@@ -276,22 +108,16 @@ awaitable<Result<http::Response>> CosService::answer(http::Request& request) {
     co_return response;
   }
   if (status_of(fault))
-    response = refuse(fault, "As was asked for.", target.path);
-  else if (!verdict.code.empty())
-    response = refuse(verdict.code, verdict.message, target.path, verdict.region);
-  else if (host == kServiceHost)
+    response = refuse(fault, "As was asked for.", asked.target.path);
+  else if (auto refused = refusal(asked))
+    response = std::move(*refused);
+  else if (asked.host == kServiceHost)
     response = list_buckets();
-  else if (!wrong.empty())
-    response = refuse(wrong, "The specified bucket does not exist.", target.path);
-  else if (!operation)
-    response = refuse("MethodNotAllowed", "Not here.", target.path);
-  else if (is_denied(operation->action))
-    response = refuse("AccessDenied", "Access Denied.", target.path);
   else
-    response = co_await perform(request, *operation, target, fault);
+    response = co_await perform(request, *asked.operation, asked.target, fault);
   if (!response) co_return response;
   if (fault.starts_with("200-")) {
-    response = refuse(fault.substr(4), "As was asked for.", target.path);
+    response = refuse(fault.substr(4), "As was asked for.", asked.target.path);
     response->status = 200;
   }
   if (fault == "lost") response->abort_connection = true;

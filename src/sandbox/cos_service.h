@@ -6,16 +6,11 @@
 
 #include "http/server.h"
 #include "sandbox/cos.h"
-#include "sandbox/cos_auth.h"
+#include "sandbox/cos_faults.h"
+#include "sandbox/cos_operations.h"
 #include "sandbox/cos_shelf.h"
 
 namespace fluxgate::sandbox::cos {
-
-struct Operation {
-  std::string_view name;    // "put", "part" …
-  std::string_view action;  // the permission it needs
-  std::string key;          // "" = the bucket
-};
 
 class CosService {
  public:
@@ -26,23 +21,25 @@ class CosService {
   // Those that hang give up.
   void stop() { stopping_ = true; }
 
-  void add_fault(std::string_view text);
+  CosFaults& faults() { return faults_; }
   void deny(std::vector<std::string> actions);
   std::vector<std::pair<std::string, std::string>> log() const;  // request, host
   const Shelf& shelf() const { return shelf_; }
   const CosOptions& options() const { return options_; }
 
  private:
-  struct Fault {
-    std::string operation, what;
-    int times = -1;  // -1 = always
-    int after = 0;   // so many are spared first
-  };
+  struct Asked {
+    Target target;  // without the bucket
+    std::string host;
+    Verdict verdict = {};    // on the signature
+    std::string wrong = {};  // the code, for another bucket than ours
+    std::optional<Operation> operation = {};
 
-  // `region` is where the bucket is, for those who signed for another.
-  http::Response refuse(std::string_view code, std::string_view message, std::string_view resource,
-                        std::string_view region = {}) const;
-  std::string due_fault(std::string_view operation);
+    std::string_view name() const { return operation ? operation->name : std::string_view("unknown"); }
+  };
+  Asked read(const http::Request& request) const;
+  void note(const Asked& asked);
+  std::optional<http::Response> refusal(const Asked& asked) const;
   bool is_denied(std::string_view action) const;
   std::string wrong_bucket(std::string_view host) const;
   std::string take_bucket(Target& target) const;
@@ -65,9 +62,9 @@ class CosService {
   const CosOptions options_;
   const Clock& clock_;
   Shelf shelf_;
+  CosFaults faults_;
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;  // guards what follows
-  std::vector<Fault> faults_;
   std::vector<std::string> denied_;
   std::vector<std::pair<std::string, std::string>> log_;
   std::vector<std::string> images_;  // how pictures were asked for
