@@ -37,7 +37,13 @@ LogDetail read_detail(const json::value& detail) {
   read.desc = text_in(*object, "desc");
   const auto* found = object->if_contains("usage");
   const auto* usage = found ? found->if_object() : nullptr;
+  const auto* asked = object->if_contains("api_params");
+  if (const auto* params = asked ? asked->if_object() : nullptr) read.task_id = text_in(*params, "task_id");
+  read.refund = is_refund(read.desc);
   if (usage == nullptr) return read;
+  if (read.task_id.empty()) read.task_id = text_in(*usage, "task_id");
+  read.service = text_in(*usage, "service");
+  read.refund = read.refund || is_refund(text_in(*usage, "reason"));
   if (const auto price = amount_in(*usage, "total_price")) {
     read.amount = -*price;
     return read;
@@ -46,9 +52,8 @@ LogDetail read_detail(const json::value& detail) {
   auto moved = amount_in(*usage, "credits");
   if (!moved) moved = amount_in(*usage, "amount");
   if (!moved) return read;
-  const bool back = is_refund(read.desc) || is_refund(text_in(*usage, "reason"));
   const bool given = read.desc.contains(" added ");  // by an admin of a provider
-  read.amount = back || given ? *moved : -*moved;
+  read.amount = read.refund || given ? *moved : -*moved;
   return read;
 }
 

@@ -13,6 +13,8 @@ namespace fluxgate::db::adopt {
 struct LogDetail {
   std::string desc;
   std::optional<std::int64_t> amount;  // thousandths; negative takes. Absent where the entry does not tell.
+  bool refund = false;                 // gives back what was taken before
+  std::string service, task_id;        // "" where it names none; service: a provider of ours
 };
 LogDetail read_detail(const boost::json::value& detail);
 

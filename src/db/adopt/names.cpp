@@ -45,19 +45,27 @@ std::vector<std::string> repair_shaped(Tx& tx) {
   return found;
 }
 
-std::vector<std::string> waiting(Tx& tx, std::string_view table) {
+std::vector<std::string> copies(Tx& tx, std::string_view table) {
   std::vector<std::string> found;
-  const bool marked = kind_of(tx, "fg_once") == Kind::table;
   for (int number = 1;; ++number) {
     std::string name = number == 1 ? fmt::format("{}_legacy", table) : fmt::format("{}_legacy_{}", table, number);
-    if (kind_of(tx, name) != Kind::table) return found;
-    if (!marked || tx.number("SELECT COUNT(*) FROM fg_once WHERE name = $1", {marker(name)}) == 0) found.push_back(std::move(name));
+    if (kind_of(tx, name) != Kind::table) break;
+    found.push_back(std::move(name));
   }
+  if (kind_of(tx, table) == Kind::table) found.emplace_back(table);
+  return found;
 }
 
 std::vector<std::string> still_here(Tx& tx, std::string_view table) {
-  std::vector<std::string> found = waiting(tx, table);
-  if (kind_of(tx, table) == Kind::table) found.insert(found.begin(), std::string(table));
+  std::vector<std::string> found = copies(tx, table);
+  if (kind_of(tx, "fg_once") == Kind::table)
+    std::erase_if(found, [&tx](const std::string& name) { return tx.number("SELECT COUNT(*) FROM fg_once WHERE name = $1", {marker(name)}) != 0; });
+  return found;
+}
+
+std::vector<std::string> waiting(Tx& tx, std::string_view table) {
+  std::vector<std::string> found = still_here(tx, table);
+  std::erase(found, table);
   return found;
 }
 

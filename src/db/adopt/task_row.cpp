@@ -139,7 +139,8 @@ void TaskReader::read_results(const OldRow& row, OldTask& old) {
 void TaskReader::decide_end(const OldRow& row, OldTask& old) const {
   const Ended said = ended_by(row.text(at_.status));
   const Ended ended = said == Ended::unfinished && !old.results.empty() ? Ended::succeeded : said;
-  old.charged = old.cost;
+  const bool refunded = work_.refunded.contains(old.task.legacy_id);
+  old.charged = refunded ? 0 : old.cost;
   if (ended == Ended::unfinished && may_resume(row, old)) {
     old.status = "running";
     old.waits_for_upstream = true;
@@ -161,7 +162,7 @@ void TaskReader::decide_end(const OldRow& row, OldTask& old) const {
                             : Text{why, why};
   } else {
     old.error_code = kLost;
-    old.error = lost_text(old.cost, false);
+    old.error = lost_text(old.cost, refunded);
   }
   if (!old.completed_at || *old.completed_at < old.task.created_at) old.completed_at = std::max(old.updated_at, old.task.created_at);
   if (old.started_at && *old.started_at > *old.completed_at) old.started_at.reset();

@@ -50,7 +50,8 @@ class TaskImport {
     resumed_ += old.waits_for_upstream;
     if (old.error_code != kLost) return;
     ++lost_;
-    lost_cost_ += old.cost;
+    lost_cost_ += old.charged;
+    lost_refunded_ += old.charged != old.cost;
   }
 
   // Counts as sent again already: what the fork submitted for nothing is never submitted a second time.
@@ -127,6 +128,9 @@ class TaskImport {
                 {fmt::format("{} unfinished tasks were lost by the previous system and are shown as failed; {}.", lost_, money.en),
                  fmt::format("{} 个未完成的任务已被旧系统丢失，显示为失败；{}。", lost_, money.zh)}, Level::warning);
     }
+    if (lost_refunded_ != 0)
+      work_.say(source_.table(), {fmt::format("For {} of them the previous system gave the credits back itself; nothing is owed for those.", lost_refunded_),
+                                  fmt::format("其中 {} 个的积分已由旧系统退还，不再另行退还。", lost_refunded_)});
     if (known_ != 0)
       work_.say(source_.table(), {fmt::format("{} tasks had been taken over before.", known_),
                                   fmt::format("{} 个任务此前已接管。", known_)});
@@ -144,6 +148,7 @@ class TaskImport {
 
   Text lost_money() const {
     const std::string credits = Credits::thousandths(lost_cost_).to_string();
+    if (lost_cost_ == 0 && lost_refunded_ != 0) return {"what was taken for them had been given back", "扣除的积分此前已退还"};
     if (lost_cost_ == 0) return {"nothing was taken for them", "未扣除积分"};
     if (work_.options.give_back)
       return {fmt::format("the {} credits taken for them are given back to those who are still here", credits),
@@ -156,12 +161,13 @@ class TaskImport {
   const OldTasks& kind_;
   Source source_;
   TaskReader reader_;
-  std::int64_t taken_ = 0, with_results_ = 0, resumed_ = 0, lost_ = 0, lost_cost_ = 0, known_ = 0, without_id_ = 0;
+  std::int64_t taken_ = 0, with_results_ = 0, resumed_ = 0, lost_ = 0, lost_cost_ = 0, lost_refunded_ = 0, known_ = 0, without_id_ = 0;
 };
 
 }  // namespace
 
 void tasks_over(Work& work) {
+  work.refunded = refunded_tasks(work.tx);
   for (const OldTasks& kind : old_tasks())
     for (std::string& table : waiting(work.tx, kind.table)) TaskImport(work, kind, std::move(table)).run();
   work.tx.exec(

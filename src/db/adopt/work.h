@@ -1,6 +1,7 @@
 // What the parts of carry_over share. Each part reads *_legacy tables and writes ours in the caller's transaction.
 #pragma once
 
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct Work {
   Lines& lines;
   Bucket bucket;               // of cloud_storage_config, set by storage_over()
   bool flux_key = false;       // whether an account for FLUX was taken over with its key, set by upstreams_over()
+  std::set<std::string> refunded;  // old ids of tasks (lost.h), set by tasks_over()
 
   void say(std::string_view table, Text text, Level level = Level::info, std::int64_t in = 0, std::int64_t out = 0) const {
     lines.push_back({std::string(table), std::move(text), level, in, out});
@@ -28,9 +30,12 @@ struct Work {
 // Tables that stay where they are unless they have the shape of the fork's repair script: folder, channel,
 // generated_files, cloud_storage_config. Which of them do.
 std::vector<std::string> repair_shaped(Tx& tx);
-// `table` under the names set_aside gave it: "<table>_legacy", "<table>_legacy_2" …, those not carried over yet.
+// `table` wherever its rows may be: under its own name, and under those set_aside gave it: "<table>_legacy",
+// "<table>_legacy_2" …
+std::vector<std::string> copies(Tx& tx, std::string_view table);
+// Those under set_aside's names that are not carried over yet.
 std::vector<std::string> waiting(Tx& tx, std::string_view table);
-// The same while planning: under its own name too, when it has not been set aside yet.
+// The same while planning: under its own name too, last, as it has not been set aside yet.
 std::vector<std::string> still_here(Tx& tx, std::string_view table);
 void mark_done(Work& work, std::string_view legacy_table, std::int64_t rows_in, std::int64_t rows_out);
 // Throws Failure unless every row is accounted for.

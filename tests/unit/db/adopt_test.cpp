@@ -339,6 +339,51 @@ TEST_P(Adopted, GivesBackLaterToo) {
   expect_books_in_order(old);
 }
 
+// The old platform gave back what it took for d-2 (its log says so), k-2 (likewise) and s-1 (lip-sync's own list says so).
+std::vector<std::string> refunded_by_the_fork(Dialect dialect) {
+  const std::string_view json = dialect == Dialect::sqlite ? "" : "::json";
+  return {
+      fmt::format("INSERT INTO credit_log VALUES ('l09', '{}', 72.5, '{{\"desc\": \"DreamWork: DreamWork-IMAGE_TO_IMAGE-error-refund\", "
+                  "\"api_params\": {{\"task_id\": \"d-2\"}}, \"usage\": {{\"service\": \"dreamwork\", \"credits\": 10}}}}', 1756123140)", test::kSeedMember),
+      "UPDATE credit SET credit = 72.5 WHERE id = 'a2'",
+      fmt::format("UPDATE credit_log SET detail = REPLACE(CAST(detail AS TEXT), 'k-9', 'k-2'){} WHERE id = 'l05'", json),
+      "UPDATE kling_lip_sync_tasks SET status = 'submitted', video_url = NULL WHERE id = 's-1'",
+      fmt::format("INSERT INTO kling_lip_sync_credits VALUES ('y2', '{}', 's-1', 50, 'refund', '2025-08-24 10:00:09')", test::kSeedMember)};
+}
+
+TEST_P(Adopted, GivesNothingBackThatTheForkGaveBackItself) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.run(refunded_by_the_fork(GetParam()));
+  old.options.give_back = true;
+  const std::string report = said(old.take_over());
+  EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 72'500) << report;
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_entry WHERE kind = 'grant' AND reason LIKE 'given back%'"), 0);
+  for (const char* id : {"d-2", "k-2", "s-1"}) {
+    EXPECT_EQ(task_field(old, id, "error_code"), "lost_by_previous_system") << id;
+    EXPECT_EQ(task_field(old, id, "charged"), "0") << id;
+    EXPECT_NE(task_field(old, id, "error_message").find("taken for it were given back"), std::string::npos) << id;
+  }
+  EXPECT_NE(report.find("dreamwork_tasks_legacy: 1 unfinished tasks were lost by the previous system and are shown as failed; what was taken for "
+                        "them had been given back."), std::string::npos) << report;
+  EXPECT_EQ(old.owed().tasks, 0);
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, GivesNothingBackTwiceOfWhatAnEarlierVersionTookOver) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.run(refunded_by_the_fork(GetParam()));
+  old.run(fmt::format("UPDATE mj_tasks SET user_id = '{}' WHERE id = '1755600000000003'", test::kSeedAdmin));
+  old.take_over();
+  old.run("UPDATE fg_task SET charged = quote WHERE error_code = 'lost_by_previous_system'");  // as it left them: it did not look into the log
+  EXPECT_EQ(old.owed().tasks, 1);
+  EXPECT_EQ(old.owed().amount, 2'000);
+  EXPECT_NE(said(old.give_back()).find("2 credits were given back for 1 lost tasks"), std::string::npos);
+  EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 72'500);
+  EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedAdmin)), 102'000);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task WHERE error_code = 'lost_by_previous_system' AND charged <> 0"), 0);
+  expect_books_in_order(old);
+}
+
 TEST_P(Adopted, WhatStoodInBase64BecomesFiles) {
   OldDatabase old(GetParam(), test::seed_variant("A"));
   std::vector<std::string> kept;
