@@ -2,7 +2,7 @@
 // putting a backup back. For `fluxgate db …` and for the start of a server. One thread; blocking.
 //
 // Everything throws CareFailure with a sentence in both languages that says what to do. After a failure the database
-// is what it was: on SQLite byte for byte.
+// is what it was, on SQLite byte for byte, unless the sentence says that a write is still to be undone.
 #pragma once
 
 #include <functional>
@@ -29,7 +29,7 @@ class CareFailure : public Failure {
 struct Backup {
   std::string place;  // a file, or on PostgreSQL a schema
   std::int64_t tables = 0;
-  std::int64_t left_out = 0;  // tables of the schema that are not Fluxgate's; PostgreSQL, when none were named
+  std::int64_t left_out = 0;  // tables of the schema that are not Fluxgate's; PostgreSQL
 };
 
 class Care {
@@ -42,7 +42,7 @@ class Care {
   virtual bool exists() = 0;
 
   // A snapshot; changes no byte of the database. A file that a crash left in the middle of a write is read from a copy
-  // on which SQLite has undone the write.
+  // on which SQLite has undone the write; where the disk has no room for that, SQLite undoes it in the file.
   virtual void read(const std::function<void(Tx&)>& closure) = 0;
   // What the operator should hear of how it was found, after it was read.
   virtual std::optional<Text> remark() const { return std::nullopt; }
@@ -53,13 +53,17 @@ class Care {
   virtual bool take_turn() { return false; }
   // One transaction. On SQLite no server may run; the journal stays as it is, and what is deleted is overwritten.
   virtual void change(const std::function<void(Tx&)>& closure) = 0;
+  // The same after a backup (see below), made when nobody else can write any more and gone again when nothing was
+  // changed. On PostgreSQL of the tables named (of this schema; others are ignored), and before the first repair of all
+  // that Fluxgate uses, too.
+  virtual Backup change_after_backup(const std::string& folder, Millis now, const std::vector<std::string>& tables,
+                                     const std::function<void(Tx&)>& closure) = 0;
   // Empties what was deleted out of the file. After `change`.
   virtual void scrub() = 0;
 
   // A consistent copy, also beside a running server. SQLite: all of it, as folder/<name>-<time>.db with mode 0600.
-  // PostgreSQL: the tables named (of this schema; others are ignored), or when none are, those that Fluxgate uses, as a
-  // schema fluxgate_backup_<time>.
-  virtual Backup backup(const std::string& folder, Millis now, const std::vector<std::string>& tables) = 0;
+  // PostgreSQL: the tables that Fluxgate uses, as a schema fluxgate_backup_<time>.
+  virtual Backup backup(const std::string& folder, Millis now) = 0;
   // Puts a backup back. No server may run. Returns where what was there until now is kept.
   virtual std::string restore(const std::string& backup, Millis now) = 0;
 };

@@ -79,8 +79,10 @@ class PostgresCare final : public Care {
       analyze(tx);
     });
   }
+  Backup change_after_backup(const std::string& folder, Millis now, const std::vector<std::string>& tables,
+                             const std::function<void(Tx&)>& closure) override;
   void scrub() override {}  // what was overwritten goes with the next VACUUM of the server
-  Backup backup(const std::string& folder, Millis now, const std::vector<std::string>& tables) override;
+  Backup backup(const std::string& folder, Millis now) override;
   std::string restore(const std::string& backup, Millis now) override;
 
  private:
@@ -173,24 +175,43 @@ void PostgresCare::transaction(const std::function<void(Tx&)>& closure) {
   });
 }
 
-Backup PostgresCare::backup(const std::string&, Millis now, const std::vector<std::string>& wanted) {
+// `wanted`: those that are going to be changed; empty = all that are ours.
+Backup copied(Tx& tx, Millis now, const std::vector<std::string>& wanted) {
   Backup made;
-  transaction([&](Tx& tx) {
-    made.place = free_schema(tx, fmt::format("{}{}", kBackupPrefix, stamp(now)));
-    const std::string schema = current_schema(tx);
-    // Before the first repair: to put it back means that nothing of ours is left, so it has all that will be ours.
-    const bool whole = wanted.empty() || kind_of(tx, "fg_migration") == Kind::none;
-    std::vector<std::string> names = tables_in(tx, schema);
-    std::erase_if(names, [&](const std::string& name) {
-      return std::ranges::find(wanted, name) == wanted.end() && !(whole && is_ours(name));
-    });
-    // One moment for all of them: whoever writes waits.
-    for (const std::string& name : names) tx.exec(fmt::format("LOCK TABLE {} IN SHARE MODE", qualified(schema, name)));
-    tx.exec(fmt::format("CREATE SCHEMA {}", quoted_name(made.place)));
-    tx.exec(fmt::format("COMMENT ON SCHEMA {} IS '{}'", quoted_name(made.place), whole ? kWhole : kPart));
-    for (const std::string& name : names) copy_table(tx, schema, made.place, name);
-    made.tables = std::ssize(names);
-    made.left_out = wanted.empty() ? std::ssize(tables_in(tx, schema)) - made.tables : 0;
+  made.place = free_schema(tx, fmt::format("{}{}", kBackupPrefix, stamp(now)));
+  const std::string schema = current_schema(tx);
+  const auto contains = [](const auto& names, std::string_view name) { return std::ranges::find(names, name) != names.end(); };
+  // Before the first repair: to put it back means that nothing of ours is left, so it has all that will be ours.
+  const bool whole = wanted.empty() || kind_of(tx, "fg_migration") == Kind::none;
+  std::vector<std::string> names = tables_in(tx, schema);
+  const auto all = std::ssize(names);
+  std::erase_if(names, [&](const std::string& name) { return !contains(wanted, name) && !(whole && is_ours(name)); });
+  // One moment for all of them: whoever writes waits. Those that will be renamed are not even read any more: whoever is
+  // in the way of that is met before anything is copied.
+  for (const std::string& name : names) {
+    const bool renamed = contains(wanted, name) && contains(adopt::fork_tables(), name);
+    tx.exec(fmt::format("LOCK TABLE {} IN {} MODE", qualified(schema, name), renamed ? "ACCESS EXCLUSIVE" : "SHARE"));
+  }
+  tx.exec(fmt::format("CREATE SCHEMA {}", quoted_name(made.place)));
+  tx.exec(fmt::format("COMMENT ON SCHEMA {} IS '{}'", quoted_name(made.place), whole ? kWhole : kPart));
+  for (const std::string& name : names) copy_table(tx, schema, made.place, name);
+  made.tables = std::ssize(names);
+  made.left_out = wanted.empty() ? all - made.tables : 0;
+  return made;
+}
+
+Backup PostgresCare::backup(const std::string&, Millis now) {
+  Backup made;
+  transaction([&](Tx& tx) { made = copied(tx, now, {}); });
+  return made;
+}
+
+Backup PostgresCare::change_after_backup(const std::string&, Millis now, const std::vector<std::string>& tables,
+                                         const std::function<void(Tx&)>& closure) {
+  Backup made;
+  change([&](Tx& tx) {
+    made = copied(tx, now, tables);
+    closure(tx);
   });
   return made;
 }

@@ -151,8 +151,9 @@ Repaired repair(Care& care, const adopt::Options& options, const std::function<b
       return done;
     }
   }
-  if (done.plan.state != State::empty) done.backup = care.backup(options.data_dir + "/backups", options.now, done.plan.touched());
-  care.change([&](Tx& tx) { done.report = run_plan(tx, options); });
+  const auto change = [&](Tx& tx) { done.report = run_plan(tx, options); };
+  if (done.plan.state == State::empty) care.change(change);
+  else done.backup = care.change_after_backup(options.data_dir + "/backups", options.now, done.plan.touched(), change);
   if (!done.plan.adopts) return done;
   try {
     care.scrub();

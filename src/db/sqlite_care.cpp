@@ -45,6 +45,11 @@ constexpr std::string_view kRecovering = ".recovering-", kRestoring = ".restorin
 // file itself is put right by SQLite when it is first opened for writing, which is not before the change.
 class RecoveredCopy {
  public:
+  static bool has_room(const std::string& path) {
+    std::error_code unknown;
+    const auto room = fs::space(folder_of(path), unknown);
+    return unknown || room.available > fs::file_size(path) + fs::file_size(path + "-journal");
+  }
   explicit RecoveredCopy(const std::string& path) : copy_(name_for(path)), journal_(copy_.path() + "-journal") {
     copy_bytes(path, copy_.path());
     copy_bytes(path + "-journal", journal_.path());
@@ -103,17 +108,22 @@ class SqliteCare final : public Care {
   std::optional<Text> remark() const override;
   void examine() override;
   void change(const std::function<void(Tx&)>& closure) override;
+  Backup change_after_backup(const std::string& folder, Millis now, const std::vector<std::string>& tables,
+                             const std::function<void(Tx&)>& closure) override;
   void scrub() override;
-  Backup backup(const std::string& folder, Millis now, const std::vector<std::string>& tables) override;
+  Backup backup(const std::string& folder, Millis now) override;
   std::string restore(const std::string& backup, Millis now) override;
 
  private:
   std::unique_ptr<SqliteConnection> reader();
+  void write(const std::function<void(SqliteConnection&)>& work);
+  void undo();
   void fold_back_log();
   std::string set_aside(Millis now);
 
   const std::string path_;
   std::unique_ptr<RecoveredCopy> recovered_;
+  bool recovered_in_place_ = false;
 };
 
 // A container's engine makes a folder of what should have been mounted as a file.
@@ -136,12 +146,18 @@ std::unique_ptr<SqliteConnection> SqliteCare::reader() {
     } catch (const SqliteFailure& failure) {
       if (failure.code() != SQLITE_READONLY_ROLLBACK) throw;
     }
-    recovered_ = std::make_unique<RecoveredCopy>(path_);
+    recovered_in_place_ = !RecoveredCopy::has_room(path_);
+    if (recovered_in_place_) undo();
+    else recovered_ = std::make_unique<RecoveredCopy>(path_);
   }
-  return std::make_unique<SqliteConnection>(recovered_->path(), Mode::read_only);
+  return std::make_unique<SqliteConnection>(recovered_ ? recovered_->path() : path_, Mode::read_only);
 }
 
 std::optional<Text> SqliteCare::remark() const {
+  if (recovered_in_place_)
+    return Text{"A crash left the file in the middle of a write. As the disk has no room for a copy, SQLite has undone that write in the file "
+                "itself, from the journal beside it.",
+                "文件因崩溃停在写入中途。由于磁盘空间不足以建立副本，SQLite 已根据旁边的日志在文件中直接撤销该次写入。"};
   if (!recovered_) return std::nullopt;
   return Text{"A crash left the file in the middle of a write. SQLite undoes that write from the journal beside it; the backup is of the "
               "file put right.",
@@ -163,37 +179,88 @@ void SqliteCare::examine() {
   });
 }
 
-void SqliteCare::change(const std::function<void(Tx&)>& closure) {
-  explaining(path_, [&] {
-    const ServerLock lock(path_);
+// A connection that meets a full disk or one that fails may be unable to take its write back, and leaves that to the next
+// who reads the file: this does so. It needs no room.
+void SqliteCare::undo() {
+  SqliteConnection connection(path_, Mode::read_write);
+  run(connection, "PRAGMA schema_version");
+}
+
+class NotUndone final : public CareFailure {
+ public:
+  NotUndone(const std::string& path, const Text& first, const Text& then)
+      : CareFailure({fmt::format("{0} was left in the middle of a write, which could not be undone ({1}). Leave {0}-journal where it is: the next "
+                                 "program that may write the file undoes that write. It began so: {2}", path, then.en, first.en),
+                     fmt::format("{0} 停在写入中途，且未能撤销（{1}）。请保留 {0}-journal：下一个可写入该文件的程序会撤销该次写入。最初的原因：{2}",
+                                 path, then.zh, first.zh)}) {}
+};
+
+// `work` on the file, all of it or nothing.
+void SqliteCare::write(const std::function<void(SqliteConnection&)>& work) {
+  const ServerLock lock(path_);
+  bool readable = false;
+  try {
     SqliteConnection connection(path_, Mode::read_write);
     run(connection, "PRAGMA synchronous = FULL");
     run(connection, "PRAGMA secure_delete = ON");
-    // A table that is renamed leaves the views of others that name it to the view that takes its place; nor do those
-    // that are broken already keep it from being renamed.
-    run(connection, "PRAGMA legacy_alter_table = ON");
-    run(connection, "BEGIN IMMEDIATE");
+    run(connection, "PRAGMA schema_version");
+    readable = true;
+    work(connection);
+  } catch (const Failure& failure) {
+    if (!readable) throw;
     try {
+      undo();
+    } catch (const SqliteFailure& then) {
+      // Another program that holds the file had to undo it first.
+      if ((then.code() & 0xff) != SQLITE_BUSY) throw NotUndone(path_, told(failure), explained(then, path_));
+    }
+    throw;
+  }
+}
+
+void SqliteCare::change(const std::function<void(Tx&)>& closure) {
+  explaining(path_, [&] {
+    write([&](SqliteConnection& connection) {
+      // A table that is renamed leaves the views of others that name it to the view that takes its place; nor do those
+      // that are broken already keep it from being renamed.
+      run(connection, "PRAGMA legacy_alter_table = ON");
+      run(connection, "BEGIN IMMEDIATE");
       closure(connection);
       run(connection, "COMMIT");
-    } catch (...) {
-      connection.rollback();
-      throw;
-    }
+    });
   });
+}
+
+Backup SqliteCare::change_after_backup(const std::string& folder, Millis now, const std::vector<std::string>&,
+                                       const std::function<void(Tx&)>& closure) {
+  std::optional<Backup> made;
+  try {
+    change([&](Tx& tx) {
+      recovered_.reset();  // by now the file itself is right
+      made = backup(folder, now);
+      closure(tx);
+    });
+  } catch (const NotUndone& failure) {
+    if (!made) throw;
+    throw CareFailure({fmt::format("{} The backup is {}.", failure.text().en, made->place), fmt::format("{}备份为 {}。", failure.text().zh, made->place)});
+  } catch (...) {
+    std::error_code ignored;
+    if (made) fs::remove(made->place, ignored);
+    throw;
+  }
+  return *made;
 }
 
 void SqliteCare::scrub() {
   explaining(path_, [&] {
-    const ServerLock lock(path_);
-    SqliteConnection connection(path_, Mode::read_write);
-    run(connection, "PRAGMA secure_delete = ON");
-    run(connection, "VACUUM");
-    run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");  // the log has copies, too
+    write([](SqliteConnection& connection) {
+      run(connection, "VACUUM");
+      run(connection, "PRAGMA wal_checkpoint(TRUNCATE)");  // the log has copies, too
+    });
   });
 }
 
-Backup SqliteCare::backup(const std::string& folder, Millis now, const std::vector<std::string>&) {
+Backup SqliteCare::backup(const std::string& folder, Millis now) {
   std::error_code failed;
   fs::create_directories(folder, failed);
   if (failed) system_failure(folder, failed.value());

@@ -126,7 +126,7 @@ std::string backups_of(const Config& config) { return config.data_dir + "/backup
 ExitCode backup(const Config& config) {
   return with_care(config, [&](db::Care& care) {
     if (!care.exists()) return report(no_database(care.described()));
-    const auto made = care.backup(backups_of(config), system_clock().now_ms(), {});
+    const auto made = care.backup(backups_of(config), system_clock().now_ms());
     say({fmt::format("{} ({} tables)", made.place, made.tables), fmt::format("{}（{} 张表）", made.place, made.tables)});
     if (made.left_out != 0)
       say({fmt::format("{} tables that Fluxgate does not use are not in it; pg_dump takes all of a database.", made.left_out),

@@ -167,17 +167,27 @@ TEST_F(RepairOfAFile, KeepsTheJournalAsItWas) {
   EXPECT_EQ(bytes_of(file())[18], 1) << "the file's header says: no write-ahead log";
 }
 
+// 800 KB of pages in the table `pages`, whose numbers are above 0.
+void add_pages(const fs::path& file) {
+  sqlite3_command(file, "PRAGMA journal_mode = DELETE");
+  sqlite3_command(file, "CREATE TABLE pages (n INTEGER, text TEXT); INSERT INTO pages SELECT value, hex(zeroblob(2000)) FROM "
+                        "generate_series(1, 200)");
+}
+
+// A program that dies in a transaction whose pages did not fit its memory. Returns the journal.
+fs::path die_in_the_middle(const fs::path& file) {
+  const std::string dies = "printf 'PRAGMA cache_size = 1;\nBEGIN;\nUPDATE pages SET n = -n;\n.shell kill -9 $PPID\n' | sqlite3 '" +
+                           file.string() + "' >/dev/null 2>&1";
+  EXPECT_NE(std::system(dies.c_str()), 0);
+  const fs::path journal = file.string() + "-journal";
+  EXPECT_TRUE(fs::exists(journal));
+  return journal;
+}
+
 TEST_F(RepairOfAFile, FirstUndoesWhatACrashLeftHalfWritten) {
   make_broken();
-  sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
-  sqlite3_command(file(), "CREATE TABLE pages (n INTEGER, text TEXT); INSERT INTO pages SELECT value, hex(zeroblob(2000)) FROM "
-                          "generate_series(1, 200)");
-  // A program that dies in a transaction whose pages did not fit its memory.
-  const std::string dies = "printf 'PRAGMA cache_size = 1;\nBEGIN;\nUPDATE pages SET n = -n;\n.shell kill -9 $PPID\n' | sqlite3 '" +
-                           file().string() + "' >/dev/null 2>&1";
-  ASSERT_NE(std::system(dies.c_str()), 0);
-  const fs::path journal = file().string() + "-journal";
-  ASSERT_TRUE(fs::exists(journal));
+  add_pages(file());
+  const fs::path journal = die_in_the_middle(file());
   const std::string before = bytes_of(file()), before_journal = bytes_of(journal);
 
   const auto planned = repair(*care_for(url()), options(), [](const Plan&) { return false; });
@@ -197,6 +207,24 @@ TEST_F(RepairOfAFile, FirstUndoesWhatACrashLeftHalfWritten) {
   });
 }
 
+TEST_F(RepairOfAFile, UndoesThatInTheFileWhereTheDiskHasNoRoomForACopy) {
+  make_broken();
+  add_pages(file());
+  const std::string before = bytes_of(file());
+  const test::SmallDisk disk(folder_ / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "only root can mount a small disk";
+  const fs::path there = folder_ / "disk" / "webui.db";
+  fs::copy_file(file(), there);
+  const fs::path journal = die_in_the_middle(there);
+  EXPECT_TRUE(bytes_of(there) != before);
+  disk.fill();
+  const auto planned = repair(*care_for("sqlite:///" + there.string()), options(), [](const Plan&) { return false; });
+  EXPECT_EQ(planned.plan.state, State::needs_repair);
+  EXPECT_NE(planned.plan.lines.front().text.en.find("no room for a copy"), std::string::npos) << planned.plan.lines.front().text.en;
+  EXPECT_TRUE(bytes_of(there) == before);
+  EXPECT_FALSE(fs::exists(journal));
+}
+
 // ---- refusals ----
 
 class RefusedRepair : public Folder {
@@ -207,11 +235,36 @@ class RefusedRepair : public Folder {
     EXPECT_NE(said.find(words), std::string::npos) << said;
     EXPECT_EQ(bytes_of(file()), before) << "not one byte";
     EXPECT_EQ(others(), 0u) << "nothing is left lying about";
+    EXPECT_EQ(backups(), 0) << "nor a backup of what was not changed";
+  }
+  std::ptrdiff_t backups() const {
+    std::error_code none;
+    return std::ranges::count_if(fs::directory_iterator(folder_ / "backups", none), [](const auto& entry) { return entry.is_regular_file(); });
   }
   void make_plain() {
     make_broken();
     sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
   }
+  // Holds its lock until its input ends.
+  class OtherProgram {
+   public:
+    OtherProgram(const RefusedRepair& test, const std::string& sql)
+        : answer_(test.folder_.string() + ".answer"), program_(::popen(("sqlite3 '" + test.file().string() + "' >'" + answer_.string() + "'").c_str(), "w")) {
+      std::fputs((sql + "\nSELECT 'locked';\n").c_str(), program_);
+      std::fflush(program_);
+      while (bytes_of(answer_).find("locked") == std::string::npos) {
+      }
+    }
+    ~OtherProgram() {
+      ::pclose(program_);
+      fs::remove(answer_);
+    }
+    OtherProgram(const OtherProgram&) = delete;
+
+   private:
+    const fs::path answer_;
+    std::FILE* program_;
+  };
 };
 
 TEST_F(RefusedRepair, NotADatabase) {
@@ -232,15 +285,18 @@ TEST_F(RefusedRepair, Truncated) {
 
 TEST_F(RefusedRepair, LockedByAnotherProcess) {
   make_plain();
-  // Holds its lock until its input ends.
-  std::FILE* other = ::popen(("sqlite3 '" + file().string() + "' >'" + (folder_ / "backups").string() + "'").c_str(), "w");
-  ASSERT_NE(other, nullptr);
-  std::fputs("BEGIN EXCLUSIVE;\nSELECT 'locked';\n", other);
-  std::fflush(other);
-  while (bytes_of(folder_ / "backups").empty()) {
-  }
+  const OtherProgram other(*this, "BEGIN EXCLUSIVE;");
   expect_refusal("is locked by another program");
-  ::pclose(other);
+}
+
+TEST_F(RefusedRepair, ReadByAnotherProcess) {
+  make_plain();
+  {
+    const OtherProgram other(*this, "BEGIN; SELECT COUNT(*) FROM fg_task;");
+    expect_refusal("is locked by another program");
+  }
+  EXPECT_EQ(refusal_of_repair(), "it was done");
+  EXPECT_EQ(backups(), 1);
 }
 
 TEST_F(RefusedRepair, WhileAServerRuns) {
@@ -283,6 +339,54 @@ TEST_F(RefusedRepair, OutOfDisk) {
   EXPECT_TRUE(repair_there().backup) << "with room it is done";
 }
 
+// Unlike the above of pages that were on the disk when it was full.
+TEST_F(RefusedRepair, OutOfDiskInTheMiddle) {
+  make_plain();
+  const test::SmallDisk disk(folder_ / "disk");
+  if (!disk.mounted()) GTEST_SKIP() << "only root can mount a small disk";
+  const fs::path there = folder_ / "disk" / "webui.db";
+  fs::copy_file(file(), there);
+  add_pages(there);
+  const std::string before = bytes_of(there);
+  std::string during;
+  const auto care = care_for("sqlite:///" + there.string());
+  const auto grow = [&](Tx& tx) {
+    tx.exec("PRAGMA cache_size = 1");
+    tx.exec("UPDATE pages SET n = -n");
+    during = bytes_of(there);
+    tx.exec("INSERT INTO pages SELECT n, text || text FROM pages");
+    tx.exec("INSERT INTO pages SELECT n, text || text FROM pages");
+  };
+  try {
+    care->change_after_backup((folder_ / "backups").string(), kNow, {}, grow);
+    FAIL() << "it was done";
+  } catch (const CareFailure& failure) {
+    EXPECT_NE(failure.text().en.find("full. Nothing was changed."), std::string::npos) << failure.text().en;
+  }
+  EXPECT_TRUE(during != before) << "this is of a write whose pages are in the file already";
+  EXPECT_TRUE(bytes_of(there) == before);
+  EXPECT_FALSE(fs::exists(there.string() + "-journal"));
+  EXPECT_EQ(backups(), 0);
+}
+
+TEST_F(RefusedRepair, ThatCannotBeUndoneSaysSoAndKeepsTheBackup) {
+  make_plain();
+  const auto away = [this](Tx&) {
+    fs::rename(file(), folder_ / "away");
+    fs::create_directory(file());
+    throw Failure("stopped");
+  };
+  try {
+    care_for(url())->change_after_backup((folder_ / "backups").string(), kNow, {}, away);
+    FAIL() << "it was done";
+  } catch (const CareFailure& failure) {
+    EXPECT_NE(failure.text().en.find("could not be undone"), std::string::npos) << failure.text().en;
+    EXPECT_NE(failure.text().en.find("It began so: stopped"), std::string::npos) << failure.text().en;
+    EXPECT_NE(failure.text().zh.find("备份为 " + (folder_ / "backups").string()), std::string::npos) << failure.text().zh;
+  }
+  EXPECT_EQ(backups(), 1);
+}
+
 TEST_F(RepairOfAFile, IsLookedAtWhereNothingCanBeWritten) {
   const fs::path folder = folder_ / "a folder #1?", place = folder_ / "view";
   fs::create_directories(folder);
@@ -320,7 +424,7 @@ TEST_F(BackupOfAFile, IsTakenBesideAServerAndPutBack) {
   Backup made;
   {
     auto server = open(url(), {.exclusive_server = true});
-    made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+    made = care_for(url())->backup((folder_ / "backups").string(), kNow);
     server->write_now([](Tx& tx) { tx.exec("UPDATE fg_credit_account SET balance = 1"); });
     EXPECT_THROW(care_for(url())->restore(made.place, kNow), Failure) << "not under a running server";
   }
@@ -335,7 +439,7 @@ TEST_F(BackupOfAFile, IsTakenBesideAServerAndPutBack) {
 
 TEST_F(BackupOfAFile, ReplacesADamagedDatabase) {
   make_broken();
-  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow);
   fs::resize_file(file(), 5000);
   const std::string aside = care_for(url())->restore(made.place, kNow);
   EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
@@ -344,7 +448,7 @@ TEST_F(BackupOfAFile, ReplacesADamagedDatabase) {
 
 TEST_F(BackupOfAFile, ThatIsDamagedOrNoneIsNotPutBack) {
   make_broken();
-  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow);
   fs::resize_file(made.place, 5000);
   const std::string before = bytes_of(file());
   EXPECT_THROW(care_for(url())->restore(made.place, kNow), CareFailure);
@@ -381,7 +485,7 @@ TEST_F(BackupOfAFile, ThatIsOfSomethingElseIsNotPutBack) {
 
 TEST_F(BackupOfAFile, IsPutBackForWhomTheDatabaseWas) {
   make_broken();
-  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow);
   const bool root = ::geteuid() == 0;
   ASSERT_EQ(::chmod(file().c_str(), 0640), 0);
   if (root) {
@@ -419,7 +523,7 @@ TEST_F(LinkToAFile, IsServedByOneServerAlsoWhenTheFileIsStillToBeMade) {
 
 TEST_F(LinkToAFile, StaysOneWhenABackupIsPutBack) {
   make_broken();
-  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow, {});
+  const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow);
   open(url())->write_now([](Tx& tx) { tx.exec("UPDATE fg_credit_account SET balance = 1"); });
   const std::string aside = care_for("sqlite:///" + link().string())->restore(made.place, kNow);
   EXPECT_TRUE(fs::is_symlink(link()));
@@ -433,7 +537,7 @@ TEST_F(LinkToAFile, StaysOneWhenABackupIsPutBack) {
 TEST_F(BackupOfAFile, AndRestoresClearWhatAKilledOneLeft) {
   make_broken();
   const std::string folder = (folder_ / "backups").string();
-  const Backup made = care_for(url())->backup(folder, kNow, {});
+  const Backup made = care_for(url())->backup(folder, kNow);
   const fs::path half = fs::path(folder) / "webui-20200101-000000.db.part", others_own = fs::path(folder) / "webui-my.db.partial";
   const fs::path restoring = file().string() + ".restoring";
   for (const fs::path& left : {half, others_own, restoring, fs::path(half.string() + "-journal"), fs::path(restoring.string() + "-journal")})
@@ -442,7 +546,7 @@ TEST_F(BackupOfAFile, AndRestoresClearWhatAKilledOneLeft) {
   EXPECT_FALSE(fs::exists(restoring));
   EXPECT_FALSE(fs::exists(restoring.string() + "-journal"));
   EXPECT_NO_THROW(care_for(url())->restore(made.place, kNow)) << "in the same second";
-  care_for(url())->backup(folder, kNow, {});
+  care_for(url())->backup(folder, kNow);
   EXPECT_FALSE(fs::exists(half));
   EXPECT_FALSE(fs::exists(half.string() + "-journal"));
   EXPECT_TRUE(fs::exists(others_own));
@@ -451,7 +555,7 @@ TEST_F(BackupOfAFile, AndRestoresClearWhatAKilledOneLeft) {
 TEST_F(BackupOfAFile, NeverReplacesAnother) {
   make_broken();
   const std::string folder = (folder_ / "backups").string();
-  EXPECT_NE(care_for(url())->backup(folder, kNow, {}).place, care_for(url())->backup(folder, kNow, {}).place);
+  EXPECT_NE(care_for(url())->backup(folder, kNow).place, care_for(url())->backup(folder, kNow).place);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ TEST_F(OnPostgresql, ABackupIsPutBackWithKeysAndIndexes) {
     tx.exec("INSERT INTO counted_legacy (name) VALUES ('one')");
     tx.exec("CREATE TABLE tool (id TEXT)");
   });
-  const Backup made = care_->backup("", kNow, {});
+  const Backup made = care_->backup("", kNow);
   EXPECT_EQ(made.left_out, 1) << "what is Open WebUI's alone";
   write([](Tx& tx) {
     tx.exec("UPDATE fg_credit_account SET balance = 1");
@@ -136,7 +136,7 @@ TEST_P(OldOnPostgresql, GoingBackCanBeUndone) {
   const auto old = rows();
   const Backup first = repaired();
   const auto ours = rows();
-  const Backup second = care_for(url_)->backup("", kNow, {});
+  const Backup second = care_for(url_)->backup("", kNow);
   const std::string aside = restored(first.place);
   EXPECT_EQ(restored(aside), "fluxgate_before_restore_20251126_094000_2");
   EXPECT_EQ(rows(), ours) << "what was set aside";
@@ -150,7 +150,7 @@ TEST_P(OldOnPostgresql, GoingBackCanBeUndone) {
 
 TEST_P(OldOnPostgresql, IsInABackupMadeBeforeAnyRepair) {
   const auto old = rows();
-  const Backup backup = care_for(url_)->backup("", kNow, {});
+  const Backup backup = care_for(url_)->backup("", kNow);
   repaired();
   restored(backup.place);
   EXPECT_EQ(rows(), old);
@@ -163,7 +163,7 @@ TEST_F(OnPostgresql, KeysBetweenTablesLeadToWhatWasPutBack) {
     tx.exec("CREATE TABLE api_key (id TEXT PRIMARY KEY, user_id TEXT REFERENCES \"user\" (id) ON DELETE CASCADE)");
     tx.exec("INSERT INTO api_key VALUES ('k', 'u')");
   });
-  const Backup made = care_->backup("", kNow, {});
+  const Backup made = care_->backup("", kNow);
   const std::string aside = care_->restore(made.place, kNow);
   database_ = open(url_, {.connections = 2});
   write([&](Tx& tx) { tx.exec("DROP SCHEMA " + aside + " CASCADE"); });
@@ -196,6 +196,20 @@ TEST_F(OnPostgresql, WhoIsInTheWayIsNamed) {
   EXPECT_NE(said.find(fmt::format("locked by another program: visitor (pid {})", other.backend())), std::string::npos) << said;
   other.command("ROLLBACK");
   EXPECT_EQ(refusal(*care_, options_), "it was done");
+}
+
+TEST_F(OnPostgresql, WhatIsRefusedLeavesNoBackup) {
+  write([](Tx& tx) { tx.exec("ALTER TABLE fg_credit_entry DROP COLUMN reason CASCADE"); });
+  PgConnection other(parse_postgres_url(url_, true), {});
+  other.command("BEGIN");
+  other.command("SELECT COUNT(*) FROM fg_credit_entry");  // it can be copied beside that, but not changed
+  const std::string said = refusal(*care_, options_);
+  EXPECT_NE(said.find("locked by another program"), std::string::npos) << said;
+  const char* backups = "SELECT COUNT(*) FROM pg_namespace WHERE nspname LIKE 'fluxgate_backup_%'";
+  EXPECT_EQ(count(backups), 0);
+  other.command("ROLLBACK");
+  EXPECT_EQ(refusal(*care_, options_), "it was done");
+  EXPECT_EQ(count(backups), 1);
 }
 
 TEST_F(OnPostgresql, WhatTheUserMayNotIsExplained) {
@@ -243,7 +257,7 @@ TEST_F(OnPostgresql, OfTwoRepairsAtOnceOneWaitsAndFindsItDone) {
 }
 
 TEST_F(OnPostgresql, ABackupIsNotPutBackUnderRunningNodesNorFromAnywhere) {
-  const Backup made = care_->backup("", kNow, {});
+  const Backup made = care_->backup("", kNow);
   write([](Tx& tx) { tx.exec("INSERT INTO fg_node (id, lease_until, started_at) VALUES ('n', 9000000000000, 1)"); });
   EXPECT_THROW(care_->restore(made.place, kNow), CareFailure);
   EXPECT_THROW(care_->restore("public", kNow), CareFailure);
@@ -280,9 +294,7 @@ TEST_F(OnPostgresql, WithoutRoomARepairChangesNothing) {
     EXPECT_NE(refused.find("No space left on device"), std::string::npos) << refused;
     EXPECT_EQ(database_->read_now([](Tx& tx) { return kind_of(tx, "credit") == Kind::none && kind_of(tx, "fg_alert") == Kind::none; }), true);
     fs::remove(disk.filler());
-    auto later = options_;
-    later.now += 1'000;  // the first one's backup stands
-    repair(*care_for(url_), later, [](const Plan&) { return true; });
+    repair(*care_for(url_), options_, [](const Plan&) { return true; });
     EXPECT_EQ(count("SELECT COUNT(*) FROM credit WHERE credit = 5"), 1) << "with room it is done";
     command("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET default_tablespace', current_database()); END $$");
     command("DROP TABLE fg_alert CASCADE");
