@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/crypto.h"
+#include "base/money.h"
 
 namespace fluxgate::db::adopt {
 namespace {
@@ -155,9 +156,11 @@ std::optional<double> real_of(Cell value) {
 }
 
 std::optional<std::int64_t> thousandths_of(Cell value) {
-  constexpr double kMost = 9e12;
-  const auto n = real_of(value);
-  if (!n || std::abs(*n) > kMost) return std::nullopt;
+  constexpr double kTooMuch = 1e15;
+  const std::string_view text = trimmed(value.value_or(""));
+  if (const auto exact = Credits::parse(text)) return exact->in_thousandths();
+  const auto n = real_of(text);
+  if (!n || std::abs(*n) >= kTooMuch) return std::nullopt;
   return std::llround(*n * 1000.0);
 }
 

@@ -22,8 +22,8 @@ using Cell = std::optional<std::string_view>;
 // offset is taken as UTC. nullopt for what is no time between 1970 (excluded) and 9999.
 std::optional<Millis> time_of(Cell value);
 
-// A decimal number × 1000, to the nearest thousandth, halves away from zero. nullopt for what is no number or
-// beyond 9·10^12.
+// A decimal number × 1000, to the nearest thousandth, halves away from zero. nullopt for what is no number or not
+// below 10^15, the most that Credits holds. Exact; with more than three decimals, up to 9·10^12.
 std::optional<std::int64_t> thousandths_of(Cell value);
 
 std::optional<std::int64_t> integer_of(Cell value);  // "5", "5.0"; nullopt for fractions and words

@@ -48,6 +48,9 @@ class OldDatabase {
     });
   }
   void run(const std::string& statement) { run(std::vector{statement}); }
+  void make_views() {
+    database_->write_now([](Tx& tx) { create_views(tx); });
+  }
 
   bool needed() {
     return database_->read_now([](Tx& tx) { return adopt::needed(tx); });
@@ -381,6 +384,96 @@ TEST_P(Adopted, GivesNothingBackTwiceOfWhatAnEarlierVersionTookOver) {
   EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 72'500);
   EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedAdmin)), 102'000);
   EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task WHERE error_code = 'lost_by_previous_system' AND charged <> 0"), 0);
+  expect_books_in_order(old);
+}
+
+// What a plan and a report say of how many rows of a table are taken over: "credit 6 → 5".
+std::string promises(const Lines& lines) {
+  std::map<std::string, std::string> all;
+  for (const Line& line : lines)
+    if (line.rows_in != 0) all[line.table.substr(0, line.table.find("_legacy"))] = fmt::format("{} → {}", line.rows_in, line.rows_out);
+  std::string text;
+  for (const auto& [table, rows] : all)
+    if (table.starts_with("credit") || table.ends_with("_tasks") || table == "redemption_code" || table == "trade_ticket")
+      text += fmt::format("{} {}\n", table, rows);
+  return text;
+}
+
+// Money is never lost without a word: what cannot be taken over is named with its reason, before and after.
+TEST_P(Adopted, MoneyThatCannotBeReadIsNamedInThePlan) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.run(std::vector<std::string>{
+      // Without its keys and types, as after CREATE TABLE … AS SELECT.
+      "CREATE TABLE plain AS SELECT user_id, CAST(credit AS TEXT) AS credit, created_at, updated_at FROM credit", "DROP TABLE credit",
+      "ALTER TABLE plain RENAME TO credit",
+      "UPDATE credit SET credit = '10000000000000' WHERE user_id = '33333333-3333-4333-8333-333333333333'",
+      "UPDATE credit SET credit = '1000000000000000' WHERE user_id = '44444444-4444-4444-8444-444444444444'",
+      "UPDATE credit SET credit = 'a lot' WHERE user_id = 'gone-user'",
+      fmt::format("INSERT INTO credit VALUES ('{}', '1', 1755700000, 1755700000)", test::kSeedAdmin), "INSERT INTO credit VALUES (NULL, '1', 1, 1)",
+      "CREATE TABLE plain AS SELECT code, purpose, user_id, CAST(amount AS TEXT) AS amount, created_at, expired_at, received_at FROM redemption_code",
+      "DROP TABLE redemption_code", "ALTER TABLE plain RENAME TO redemption_code",
+      "INSERT INTO redemption_code VALUES ('cc00000000000000', 'x', NULL, 'abc', 1, 1, NULL), ('', 'x', NULL, '5', 1, 1, NULL), "
+      "('aa00000000000000000000000000000000000000000000000000000000000000', 'again', NULL, '5', 1, 1, NULL)",
+      "INSERT INTO trade_ticket VALUES ('t-null', 'u', NULL, NULL, 1)",
+      "INSERT INTO trade_ticket VALUES ('t-nobody', '', 5, NULL, 1)"});
+  const Lines plan = old.plan(), report = old.take_over();
+  EXPECT_EQ(promises(plan), promises(report));
+  EXPECT_NE(promises(plan).find("credit 7 → 5\n"), std::string::npos) << promises(plan);
+  EXPECT_NE(promises(plan).find("redemption_code 5 → 2\n"), std::string::npos) << promises(plan);
+  EXPECT_NE(promises(plan).find("trade_ticket 4 → 2\n"), std::string::npos) << promises(plan);
+  for (const std::string& told : {said(plan), said(report)})
+    for (const char* line : {"2 balances are no numbers below 10^15 and count as 0: 44444444-4444-4444-8444-444444444444 (1000000000000000), gone-user (a lot).",
+                             "1 rows are left out, as there is one with their user_id already: 11111111-1111-4111-8111-111111111111.",
+                             "1 rows without a user_id are left out.", "1 rows without a code are left out.",
+                             "1 rows are left out, as their amount is no number below 10^15: cc000000….",
+                             "1 rows are left out, as there is one with their code already: aa000000….",
+                             "1 rows are left out, as their amount is no number below 10^15: t-null.",
+                             "1 rows are left out, as they name no user: t-nobody."})
+      EXPECT_NE(told.find(line), std::string::npos) << line << " in:\n" << told;
+  EXPECT_EQ(old.number("SELECT balance FROM fg_credit_account WHERE user_id = '33333333-3333-4333-8333-333333333333'"), 10'000'000'000'000'000);
+  EXPECT_EQ(old.number("SELECT balance FROM fg_credit_account WHERE user_id = 'gone-user'"), 0);
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, OfMoneyThatComesBackThePlanPromisesNothing) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.take_over();
+  old.make_views();
+  old.run(std::vector<std::string>{"DROP VIEW credit", "CREATE TABLE credit AS SELECT * FROM credit_legacy", "UPDATE credit SET credit = 1000",
+                                   "INSERT INTO credit (id, user_id, credit) VALUES ('new', 'somebody new', 3)", "DROP VIEW credit_log",
+                                   "CREATE TABLE credit_log AS SELECT * FROM credit_log_legacy"});
+  const Lines plan = old.plan(), report = old.take_over();
+  EXPECT_EQ(promises(plan), "credit 6 → 1\ncredit_log 8 → 0\n") << said(plan);
+  EXPECT_EQ(promises(report), promises(plan)) << said(report);
+  for (const std::string& told : {said(plan), said(report)}) {
+    EXPECT_NE(told.find("5 rows are left out, as there is one with their user_id already"), std::string::npos) << told;
+    EXPECT_NE(told.find("8 entries of users whose ledger has begun already, or of nobody, are left out (11111111"), std::string::npos) << told;
+  }
+  EXPECT_EQ(old.number(fmt::format("SELECT balance FROM fg_credit_account WHERE user_id = '{}'", test::kSeedMember)), 62'500);
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, EntriesWithoutADateFollowTheAccountOrTheEntryBefore) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.run("UPDATE credit_log SET created_at = NULL WHERE user_id = '11111111-1111-4111-8111-111111111111' AND id = 'l07'");
+  const std::string report = said(old.take_over());
+  EXPECT_NE(report.find("1 entries have no date"), std::string::npos) << report;
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_entry WHERE reason = 'updated by Admin' AND created_at IN (1740000000000, 1755500100000)"), 1);
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, RefundsNameTheirTask) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  auto statements = refunded_by_the_fork(GetParam());
+  statements.push_back("INSERT INTO credit_log SELECT 'again', user_id, credit, detail, created_at FROM credit_log WHERE id = 'l05'");
+  old.run(statements);
+  old.take_over();
+  old.make_views();
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_entry e JOIN fg_task t ON t.id = e.task_id WHERE t.legacy_id = 'k-2' AND e.kind = 'adjust'"), 1);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_credit_entry WHERE kind = 'capture' AND task_id IS NOT NULL"), 0);  // would count as a hold
+  const auto detail = boost::json::parse(old.text("SELECT CAST(detail AS TEXT) FROM credit_log WHERE CAST(detail AS TEXT) LIKE '%IMAGE_TO_IMAGE-error-refund%'"));
+  EXPECT_EQ(detail.at("api_params").at("task_id"), "d-2");
+  EXPECT_EQ(detail.at("usage").at("service"), "dreamwork");
   expect_books_in_order(old);
 }
 
