@@ -48,6 +48,9 @@ class Care {
   virtual std::optional<Text> remark() const { return std::nullopt; }
   // Reads all of it: not a database, truncated, corrupt.
   virtual void examine() = 0;
+  // Whether every row is in every index: a query by an index that lacks some would lose them without a word. Takes long
+  // (SQLite; a server answers for its indexes).
+  virtual void examine_indexes() = 0;
   // Waits until nobody else repairs this database, and keeps others waiting as long as this object lives. True when it
   // waited: what was read is to be read again. On SQLite `change` refuses instead. Throws where nothing can be written.
   virtual bool take_turn() { return false; }

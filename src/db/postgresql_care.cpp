@@ -72,6 +72,7 @@ class PostgresCare final : public Care {
   }
   std::optional<Text> remark() const override;
   void examine() override {}  // the server answers for its pages
+  void examine_indexes() override {}
   bool take_turn() override;
   void change(const std::function<void(Tx&)>& closure) override {
     transaction([&closure](Tx& tx) {

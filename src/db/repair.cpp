@@ -138,6 +138,7 @@ Repaired repair(Care& care, const adopt::Options& options, const std::function<b
   if (care.exists()) {
     care.examine();
     care.read([&](Tx& tx) { done.plan = make_plan(tx, options); });
+    if (done.plan.adopts) care.examine_indexes();  // each of its rows counts
     if (const auto remark = care.remark(); remark && done.plan.state == State::needs_repair)
       done.plan.lines.insert(done.plan.lines.begin(), Line{"", *remark, Level::warning});
   }

@@ -13,6 +13,7 @@
 #include "db/introspect.h"
 #include "db/new_file.h"
 #include "db/sqlite_connection.h"
+#include "db/sqlite_copy.h"
 #include "db/sqlite_lock.h"
 #include "db/sqlite_words.h"
 
@@ -21,8 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Mode = SqliteConnection::Mode;
-
-[[noreturn]] void fail_with(int code, const std::string& path, const char* says) { throw CareFailure(explained(code, path, says)); }
 
 template <class F>
 auto explaining(const std::string& path, F&& f) {
@@ -35,56 +34,7 @@ auto explaining(const std::string& path, F&& f) {
   }
 }
 
-void run(SqliteConnection& connection, std::string_view sql) {
-  static_cast<Tx&>(connection).each(sql, {}, [](const Row&) {});
-}
-
-constexpr std::string_view kRecovering = ".recovering-", kRestoring = ".restoring", kPart = ".part";
-
-// A file that a program left in the middle of a transaction, with the journal that undoes it, put right on a copy. The
-// file itself is put right by SQLite when it is first opened for writing, which is not before the change.
-class RecoveredCopy {
- public:
-  static bool has_room(const std::string& path) {
-    std::error_code unknown;
-    const auto room = fs::space(folder_of(path), unknown);
-    return unknown || room.available > fs::file_size(path) + fs::file_size(path + "-journal");
-  }
-  explicit RecoveredCopy(const std::string& path) : copy_(name_for(path)), journal_(copy_.path() + "-journal") {
-    copy_bytes(path, copy_.path());
-    copy_bytes(path + "-journal", journal_.path());
-    SqliteConnection connection(copy_.path(), Mode::read_write);
-    run(connection, "PRAGMA schema_version");
-  }
-  const std::string& path() const { return copy_.path(); }
-
- private:
-  static std::string name_for(const std::string& path) {
-    remove_abandoned(folder_of(path), fs::path(path).filename().string().append(kRecovering), "");
-    return fmt::format("{}{}{}", path, kRecovering, ::getpid());
-  }
-  static void copy_bytes(const std::string& from, const std::string& to) {
-    std::error_code failed;
-    fs::copy_file(from, to, fs::copy_options::overwrite_existing, failed);
-    if (failed) system_failure(to, failed.value());
-  }
-  NewFile copy_, journal_;
-};
-
-void check_sound(SqliteConnection& connection, const std::string& path) {
-  static_cast<Tx&>(connection).each("PRAGMA quick_check(1)", {}, [&](const Row& row) {
-    if (row.text(0) != "ok") fail_with(SQLITE_CORRUPT, path, row.str(0).c_str());
-  });
-}
-
-void copy_pages(SqliteConnection& from, SqliteConnection& to, const std::string& from_path, const std::string& to_path) {
-  sqlite3_backup* copying = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
-  if (!copying) fail_with(sqlite3_errcode(to.handle()), to_path, sqlite3_errmsg(to.handle()));
-  const int stepped = sqlite3_backup_step(copying, -1);
-  const int finished = sqlite3_backup_finish(copying);
-  if (finished != SQLITE_OK) fail_with(finished, (finished & 0xff) == SQLITE_FULL ? to_path : from_path, sqlite3_errstr(finished));
-  if (stepped != SQLITE_DONE) fail_with(stepped, from_path, sqlite3_errstr(stepped));
-}
+constexpr std::string_view kRestoring = ".restoring", kPart = ".part";
 
 // After anything else serving would begin anew, and make whoever comes first its administrator.
 void expect_ours(Tx& tx, const std::string& path) {
@@ -107,6 +57,7 @@ class SqliteCare final : public Care {
   void read(const std::function<void(Tx&)>& closure) override;
   std::optional<Text> remark() const override;
   void examine() override;
+  void examine_indexes() override;
   void change(const std::function<void(Tx&)>& closure) override;
   Backup change_after_backup(const std::string& folder, Millis now, const std::vector<std::string>& tables,
                              const std::function<void(Tx&)>& closure) override;
@@ -174,9 +125,11 @@ void SqliteCare::read(const std::function<void(Tx&)>& closure) {
 }
 
 void SqliteCare::examine() {
-  explaining(path_, [&] {
-    check_sound(*reader(), path_);
-  });
+  explaining(path_, [&] { check_sound(*reader(), path_); });
+}
+
+void SqliteCare::examine_indexes() {
+  explaining(path_, [&] { check_indexes(*reader(), path_); });
 }
 
 // A connection that meets a full disk or one that fails may be unable to take its write back, and leaves that to the next

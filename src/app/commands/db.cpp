@@ -48,6 +48,7 @@ ExitCode check(const Config& config) {
     db::Plan plan;
     if (care.exists()) {
       care.examine();
+      care.examine_indexes();
       care.read([&](db::Tx& tx) { plan = db::make_plan(tx, {.data_dir = config.data_dir, .flux_models = flux_models(config)}); });
     }
     if (plan.state == db::State::empty) return report(no_database(care.described()));

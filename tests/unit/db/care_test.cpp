@@ -283,6 +283,34 @@ TEST_F(RefusedRepair, Truncated) {
   expect_refusal("is damaged");
 }
 
+// Every page of it is sound, and whoever asks by the index never hears of the row.
+TEST_F(RefusedRepair, AnIndexThatLacksARow) {
+  open(url())->write_now([](Tx& tx) {
+    for (const char* script : {"base", "credit"})
+      for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, script, test::SeedDialect::sqlite)) tx.exec(statement);
+  });
+  sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
+  const std::string index = "name = 'ix_credit_log_user_id'";
+  const auto script = [&](const std::string& sql) {
+    const fs::path words = folder_.string() + ".sql";
+    std::ofstream(words) << ".dbconfig defensive off\nPRAGMA writable_schema = ON;\n" << sql;
+    EXPECT_EQ(std::system(("sqlite3 -bail '" + file().string() + "' < '" + words.string() + "' >/dev/null").c_str()), 0) << sql;
+    fs::remove(words);
+  };
+  script("CREATE TABLE kept AS SELECT * FROM sqlite_master WHERE " + index + "; DELETE FROM sqlite_master WHERE " + index + ";");
+  script("INSERT INTO credit_log (id, user_id, credit, created_at) VALUES ('lost', 'somebody', 1, 1);");
+  script("INSERT INTO sqlite_master SELECT * FROM kept;");
+  sqlite3_command(file(), "DROP TABLE kept");
+  expect_refusal("missing from index ix_credit_log_user_id");
+  EXPECT_THROW(care_for(url())->examine_indexes(), CareFailure) << "as db check asks";
+  sqlite3_command(file(), "REINDEX");
+  const crypto::Sealer sealer{std::string(32, 'k')};
+  auto with_key = options();
+  with_key.sealer = &sealer;
+  EXPECT_TRUE(repair(*care_for(url()), with_key, yes).backup) << "what it says helps";
+  EXPECT_EQ(count("SELECT COUNT(*) FROM credit_log WHERE user_id = 'somebody' AND credit = 1"), 1);
+}
+
 TEST_F(RefusedRepair, LockedByAnotherProcess) {
   make_plain();
   const OtherProgram other(*this, "BEGIN EXCLUSIVE;");
