@@ -14,6 +14,7 @@
 #include "db/postgresql_tables.h"
 #include "db/postgresql_target.h"
 #include "db/postgresql_words.h"
+#include "db/rights.h"
 #include "db/schema.h"
 #include "db/views.h"
 
@@ -237,6 +238,7 @@ std::string PostgresCare::restore(const std::string& backup, Millis now) {
     const std::string schema = current_schema(tx);
     const auto coming = tables_in(tx, backup);
     const auto keys = foreign_keys(tx, schema);
+    const auto rights = rights_in(tx, schema);
     std::vector<std::string> moved;
     aside = free_schema(tx, "fluxgate_before_restore_" + stamp(now));
     tx.exec(fmt::format("CREATE SCHEMA {}", quoted_name(aside)));
@@ -254,6 +256,7 @@ std::string PostgresCare::restore(const std::string& backup, Millis now) {
     }
     lead_back(tx, schema, keys, moved);
     if (kind_of(tx, "fg_migration") == Kind::table) create_views(tx);
+    grant(tx, schema, rights);
   });
   return aside;
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "db/introspect.h"
+#include "db/rights.h"
 
 namespace fluxgate::db {
 namespace {
@@ -48,6 +49,7 @@ void copy_table(Tx& tx, const std::string& from, const std::string& to, const st
                    "WHERE i.indrelid = to_regclass($1) AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid)",
                {source, to}))
     tx.exec(index);
+  grant(tx, to, rights_in(tx, from, table));
 }
 
 void take_sequences(Tx& tx, const std::string& aside, const std::string& schema, const std::string& table) {

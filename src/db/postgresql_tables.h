@@ -17,7 +17,7 @@ std::vector<std::string> tables_in(Tx& tx, const std::string& schema);
 // `name` with "_" for "-", and a number behind it when there is such a schema.
 std::string free_schema(Tx& tx, std::string name);
 
-// Columns, rows, keys and indexes under their own names; no keys to other tables.
+// Columns, rows, keys and indexes under their own names, and who may do what; no keys to other tables.
 void copy_table(Tx& tx, const std::string& from, const std::string& to, const std::string& table);
 // A counter belongs to the table that counts with it: it follows its table's name, not the table set aside.
 void take_sequences(Tx& tx, const std::string& aside, const std::string& schema, const std::string& table);

@@ -7,6 +7,8 @@
 
 #include "base/money.h"
 #include "db/check.h"
+#include "db/postgresql_tables.h"
+#include "db/rights.h"
 
 namespace fluxgate::db {
 namespace {
@@ -112,11 +114,14 @@ Lines run_plan(Tx& tx, const adopt::Options& options) {
     throw CareFailure({"The database is no longer as it was when it was looked at: another program uses it. Stop that program, then try again. "
                        "Nothing was changed.",
                        "数据库与查看时已不同：有其他程序正在使用它。请停止该程序后重试。未做任何更改。"});
+  const std::string schema = tx.dialect() == Dialect::postgresql ? current_schema(tx) : "";
+  const auto rights = rights_in(tx, schema);
   if (adopts) adopt::set_aside(tx, options);
   create_tables(tx, options.now);
   if (adopts) report = adopt::carry_over(tx, options);
   else if (options.give_back) report = adopt::give_back(tx, options.now);
   create_views(tx);
+  grant(tx, schema, rights);
   std::set<std::string> left;
   for (const Difference& difference : all_differences(look(tx), tx.dialect())) {
     if (!difference.statements.empty())

@@ -156,6 +156,51 @@ TEST_P(OldOnPostgresql, IsInABackupMadeBeforeAnyRepair) {
   EXPECT_EQ(rows(), old);
 }
 
+TEST_P(OldOnPostgresql, WhoCouldReadItsTablesReadsWhatTakesTheirNames) {
+  const auto write = [this](const std::function<void(Tx&)>& closure) { open(url_, {.connections = 1})->write_now([&](Tx& tx) { closure(tx); }); };
+  // What the role may do, as "flux_tasks: SELECT INSERT".
+  const auto may = [this](const std::string& role, const std::string& table) {
+    std::string found = table + ":";
+    care_for(url_)->read([&](Tx& tx) {
+      for (const char* what : {"SELECT", "INSERT"})
+        if (tx.number("SELECT CASE WHEN has_table_privilege($1, CAST(to_regclass($2) AS OID), $3) THEN 1 ELSE 0 END", {role, table, what}) != 0)
+          found += std::string(" ") + what;
+    });
+    return found;
+  };
+  write([](Tx& tx) {
+    for (const char* role : {"grafana", "\"the Accountant\""})
+      tx.exec(fmt::format("DO $$ BEGIN IF to_regrole('{0}') IS NULL THEN CREATE ROLE {0}; END IF; END $$", role));
+    tx.exec("GRANT SELECT, INSERT ON flux_tasks, generated_files TO grafana");
+    tx.exec("GRANT SELECT (user_id, credit) ON credit TO \"the Accountant\" WITH GRANT OPTION");
+    tx.exec("GRANT SELECT ON kling_tasks TO PUBLIC");
+  });
+  const auto column = [this](const char* name) {
+    std::int64_t found = -1;
+    care_for(url_)->read([&](Tx& tx) {
+      found = tx.number("SELECT CASE WHEN has_column_privilege('the Accountant', CAST(to_regclass('credit') AS OID), $1, 'SELECT WITH GRANT OPTION') THEN 1 ELSE 0 END", {name});
+    });
+    return found;
+  };
+  const Backup backup = repaired();
+  EXPECT_EQ(may("grafana", "flux_tasks"), "flux_tasks: SELECT") << "a view is read only";
+  EXPECT_EQ(may("grafana", "generated_files"), "generated_files: SELECT INSERT");
+  EXPECT_EQ(may("grafana", "kling_tasks"), "kling_tasks: SELECT") << "everybody";
+  EXPECT_EQ(may("grafana", "credit"), "credit:");
+  EXPECT_EQ(column("credit"), 1);
+  EXPECT_EQ(column("id"), 0);
+  const std::string aside = restored(backup.place);
+  EXPECT_EQ(may("grafana", "flux_tasks"), "flux_tasks: SELECT INSERT") << "as it was";
+  EXPECT_EQ(column("credit"), 1);
+  restored(aside);
+  EXPECT_EQ(may("grafana", "flux_tasks"), "flux_tasks: SELECT");
+  EXPECT_EQ(may("grafana", "generated_files"), "generated_files: SELECT INSERT");
+  EXPECT_EQ(column("id"), 0);
+  write([](Tx& tx) {
+    for (const char* role : {"grafana", "\"the Accountant\""}) tx.exec(fmt::format("DROP OWNED BY {}", role));
+  });
+}
+
 TEST_F(OnPostgresql, KeysBetweenTablesLeadToWhatWasPutBack) {
   write([](Tx& tx) {
     tx.exec("INSERT INTO \"user\" (id, name, email, role, profile_image_url, created_at, updated_at, last_active_at) "
