@@ -22,12 +22,6 @@ std::vector<std::string> to_rename(Tx& tx) {
   return found;
 }
 
-std::string free_name(Tx& tx, std::string_view table) {
-  std::string name = fmt::format("{}_legacy", table);
-  for (int number = 2; kind_of(tx, name) != Kind::none; ++number) name = fmt::format("{}_legacy_{}", table, number);
-  return name;
-}
-
 // Users of a database that was never ours.
 bool has_strangers(Tx& tx) { return kind_of(tx, "user") == Kind::table && kind_of(tx, "fg_migration") == Kind::none; }
 

@@ -63,6 +63,12 @@ std::vector<std::string> still_here(Tx& tx, std::string_view table) {
   return found;
 }
 
+std::string free_name(Tx& tx, std::string_view table) {
+  std::string name = fmt::format("{}_legacy", table);
+  for (int number = 2; kind_of(tx, name) != Kind::none; ++number) name = fmt::format("{}_legacy_{}", table, number);
+  return name;
+}
+
 std::vector<std::string> waiting(Tx& tx, std::string_view table) {
   std::vector<std::string> found = still_here(tx, table);
   std::erase(found, table);

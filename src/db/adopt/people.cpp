@@ -29,7 +29,7 @@ void folders_over(Work& work, const std::string& legacy) {
   const int id = source.pick("id"), parent = source.pick("parent_id"), user = source.pick("user_id"), name = source.pick("name"),
             data = source.pick("data"), created = source.pick("created_at"), updated = source.pick("updated_at");
   source.each("", [&](const OldRow& row) {
-    const Millis made = time_of(row[created]).value_or(work.options.now);
+    const Millis made = time_of(row[created]).value_or(time_of(row[updated]).value_or(work.options.now));
     work.tx.exec(
         "INSERT INTO folder (id, parent_id, user_id, name, items, meta, data, is_expanded, created_at, updated_at) "
         "VALUES ($1, $2, $3, $4, NULL, NULL, $5, FALSE, $6, $7)",
@@ -48,7 +48,7 @@ void channels_over(Work& work, const std::string& legacy) {
             data = source.pick("data"), meta = source.pick("meta"), created = source.pick("created_at"),
             updated = source.pick("updated_at");
   source.each("", [&](const OldRow& row) {
-    const Millis made = time_of(row[created]).value_or(work.options.now);
+    const Millis made = time_of(row[created]).value_or(time_of(row[updated]).value_or(work.options.now));
     work.tx.exec(
         "INSERT INTO channel (id, user_id, name, description, data, meta, access_control, created_at, updated_at, type) "
         "VALUES ($1, $2, $3, $4, $5, $6, NULL, $7, $8, NULL)",

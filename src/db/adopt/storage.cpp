@@ -95,8 +95,9 @@ void copy_files(Work& work, const std::string& legacy) {
             status = source.pick("status"), error = source.pick("error_message"), created = source.pick("created_at"),
             updated = source.pick("updated_at");
   source.each("", [&](const OldRow& row) {
-    const Millis made = time_of(row[created]).value_or(work.options.now);
-    const std::string created_at = datetime_text(made), updated_at = datetime_text(time_of(row[updated]).value_or(made));
+    const auto changed = time_of(row[updated]);
+    const Millis made = time_of(row[created]).value_or(changed.value_or(work.options.now));
+    const std::string created_at = datetime_text(made), updated_at = datetime_text(changed.value_or(made));
     const std::string file_type = row.text(type), source_type = row.text(kind), state = row.text(status);
     work.tx.exec(
         "INSERT INTO generated_files (id, user_id, filename, file_type, file_size, storage_provider, cloud_url, cloud_path, source_type, "
@@ -111,8 +112,26 @@ void copy_files(Work& work, const std::string& legacy) {
                     fmt::format("{} 个文件记录已转换为应用的表结构。", rows)}, Level::info, rows, rows);
 }
 
+// The rows that say "uploaded" and not where to: nobody could be given such a file. As a condition on the table.
+std::string nowhere(Tx& tx, std::string_view table) {
+  if (!has_column(tx, table, "status")) return "1 = 0";
+  std::string condition = "status = 'uploaded'";
+  for (std::string_view column : {"local_path", "cloud_path", "cloud_url"})
+    if (has_column(tx, table, column)) condition += fmt::format(" AND COALESCE({}, '') = ''", column);
+  return condition;
+}
+
+Text nowhere_text(std::int64_t files) {
+  return {fmt::format("{} files are called uploaded, but nothing says where they lie; they count as failed.", files),
+          fmt::format("{} 个文件标记为已上传，但没有任何位置信息，按失败计。", files)};
+}
+
 // The fork wrote storage_provider 'local' whatever it did, and never where the object lies.
 void place_files(Work& work) {
+  if (const auto lost = work.tx.exec("UPDATE generated_files SET status = 'failed', error_message = 'The previous system did not keep where this "
+                                     "file lies.', local_path = NULL, cloud_path = NULL, cloud_url = NULL WHERE " + nowhere(work.tx, kFiles)); lost != 0)
+    work.say(kFiles, nowhere_text(lost), Level::warning);
+  work.tx.exec("UPDATE generated_files SET local_path = NULL WHERE local_path = ''");
   const std::int64_t links = work.tx.exec(
       "UPDATE generated_files SET storage_provider = 'link' WHERE storage_provider = 'local' AND COALESCE(local_path, '') = '' "
       "AND COALESCE(cloud_url, '') <> ''");
@@ -162,6 +181,9 @@ void plan_storage(Tx& tx, Lines& lines) {
                                  "存储桶密钥缺失或为掩码，完成后请重新填写，在此之前保持停用。"}, Level::warning});
     }
   }
+  for (const std::string& table : still_here(tx, kFiles))
+    if (const auto files = tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE {}", quoted_name(table), nowhere(tx, table))); files != 0)
+      lines.push_back({table, nowhere_text(files), Level::warning});
 }
 
 }  // namespace fluxgate::db::adopt

@@ -42,7 +42,6 @@ TaskReader::Columns::Columns(Source& source, const OldTasks& kind)
       cost(source.pick(kind.cost)),
       upstream(source.pick(kind.upstream)),
       error(source.pick(kind.error)),
-      created(source.pick("created_at|submit_time|updated_at")),
       updated(source.pick("updated_at")),
       started(source.pick(kind.started)),
       finished(source.pick(kind.finished)),
@@ -65,11 +64,12 @@ TaskReader::Columns::Columns(Source& source, const OldTasks& kind)
   for (const KeptColumn& column : kind.legacy) legacy.push_back(source.pick(column.name));
 }
 
-TaskReader::TaskReader(const Work& work, const OldTasks& kind, Source& source) : work_(work), kind_(kind), at_(source, kind) {}
+TaskReader::TaskReader(const Work& work, const OldTasks& kind, Source& source, Millis undated)
+    : work_(work), kind_(kind), at_(source, kind), made_at_(source), undated_(undated) {}
 
-OldTask TaskReader::read(const OldRow& row) {
+OldTask TaskReader::read(const OldRow& row, std::string old_id) {
   OldTask old;
-  old.task.legacy_id = id_of(row);
+  old.task.legacy_id = std::move(old_id);
   read_request(row, old);
   read_results(row, old);
   decide_end(row, old);
@@ -77,7 +77,7 @@ OldTask TaskReader::read(const OldRow& row) {
 }
 
 void TaskReader::read_request(const OldRow& row, OldTask& old) {
-  old.task.created_at = time_of(row[at_.created]).value_or(work_.options.now);
+  old.task.created_at = made_at_.of(row).value_or(undated_);
   old.task.id = new_id(old.task.created_at);
   old.task.user_id = row.text(at_.user);
   old.task.provider = kind_.provider;
@@ -89,9 +89,9 @@ void TaskReader::read_request(const OldRow& row, OldTask& old) {
   old.upstream_id = row.text(at_.upstream);
   old.images = std::clamp<std::int64_t>(integer_of(row[at_.images]).value_or(1), 1, 1000);
   old.cost = std::max<std::int64_t>(0, thousandths_of(row[at_.cost]).value_or(0));
-  old.updated_at = time_of(row[at_.updated]).value_or(old.task.created_at);
   old.started_at = time_of(row[at_.started]);
   old.completed_at = time_of(row[at_.finished]);
+  old.updated_at = time_of(row[at_.updated]).value_or(std::max(old.task.created_at, old.completed_at.value_or(0)));
   keep(old.params, kind_.params, at_.params, row);
   json::object extra, legacy;
   keep(extra, kind_.extra, at_.extra, row);

@@ -7,6 +7,8 @@
 
 #include <boost/json.hpp>
 
+#include "db/adopt/dates.h"
+#include "db/adopt/old_ids.h"
 #include "db/adopt/old_tasks.h"
 #include "db/adopt/results.h"
 #include "db/adopt/source.h"
@@ -33,18 +35,20 @@ struct OldTask {
 // Reads the rows of one table. Bytes that stand in it become files (Options::keep); they are counted.
 class TaskReader {
  public:
-  TaskReader(const Work& work, const OldTasks& kind, Source& source);
+  // `undated`: when tasks without any date were made.
+  TaskReader(const Work& work, const OldTasks& kind, Source& source, Millis undated);
 
-  // The old id is what an import is recognised by; "" = the row has none.
-  std::string id_of(const OldRow& row) const { return row.text(at_.id); }
-  OldTask read(const OldRow& row);
+  std::string id_of(const OldRow& row) const { return row.text(at_.id); }  // "" = the row has none
+  Whose whose(const OldRow& row) const { return {row.text(at_.user), row.text(at_.prompt)}; }
+  // `old_id`: what the import is recognised by (old_ids.h).
+  OldTask read(const OldRow& row, std::string old_id);
   std::int64_t kept() const { return kept_; }              // values that became files
   std::int64_t unreadable() const { return unreadable_; }  // that are none, and stay in the old table
 
  private:
   struct Columns {
     Columns(Source& source, const OldTasks& kind);
-    int id, user, endpoint, status, model, prompt, cost, upstream, error, created, updated, started, finished, progress, seed, images,
+    int id, user, endpoint, status, model, prompt, cost, upstream, error, updated, started, finished, progress, seed, images,
         sync_mode, seconds, stored_url, url, answer, input_list = -1;
     std::vector<int> inputs, params, extra, legacy;
   };
@@ -59,6 +63,8 @@ class TaskReader {
   const Work& work_;
   const OldTasks& kind_;
   const Columns at_;
+  const MadeAt made_at_;
+  const Millis undated_;
   std::int64_t kept_ = 0, unreadable_ = 0;
 };
 

@@ -26,26 +26,27 @@ json::object fal_reference(std::string_view model, std::string_view request_id) 
 class TaskImport {
  public:
   TaskImport(Work& work, const OldTasks& kind, std::string table)
-      : work_(work), kind_(kind), source_(work.tx, std::move(table)), reader_(work, kind, source_) {}
+      : work_(work), kind_(kind), source_(work.tx, std::move(table)), dates_(dates_of(work.tx, source_.table())),
+        reader_(work, kind, source_, dates_.earliest) {}
 
   void run() {
     const std::int64_t rows = source_.rows();
     source_.each("", [this](const OldRow& row) { take(row); });
-    check_count(source_.table(), rows, taken_, without_id_ + known_);
+    check_count(source_.table(), rows, ids_.taken, ids_.rows() - ids_.taken);
     link_parents();
-    mark_done(work_, source_.table(), rows, taken_);
+    mark_done(work_, source_.table(), rows, ids_.taken);
     report(rows);
   }
 
  private:
   void take(const OldRow& row) {
     const std::string id = reader_.id_of(row);
-    if (id.empty()) return void(++without_id_);
-    if (work_.tx.number("SELECT COUNT(*) FROM fg_task WHERE legacy_id = $1 AND provider = $2", {id, kind_.provider}) != 0)
-      return void(++known_);  // a half-finished import brought it
-    OldTask old = reader_.read(row);
+    const std::string old_id =
+        id.empty() ? "" : old_id_for(id, reader_.whose(row), [this](const std::string& at) { return task_in_history(work_.tx, kind_.provider, at); });
+    ids_.add(id, old_id);
+    if (old_id.empty()) return;
+    OldTask old = reader_.read(row, old_id);
     insert(old);
-    ++taken_;
     with_results_ += !old.results.empty();
     resumed_ += old.waits_for_upstream;
     if (old.error_code != kLost) return;
@@ -116,9 +117,9 @@ class TaskImport {
 
   void report(std::int64_t rows) const {
     work_.say(source_.table(),
-              {fmt::format("{} of {} tasks are in the history, {} of them with results.", taken_, rows, with_results_),
-               fmt::format("{} / {} 个任务已进入历史记录，其中 {} 个带有结果。", taken_, rows, with_results_)},
-              Level::info, rows, taken_);
+              {fmt::format("{} of {} tasks are in the history, {} of them with results.", ids_.taken, rows, with_results_),
+               fmt::format("{} / {} 个任务已进入历史记录，其中 {} 个带有结果。", ids_.taken, rows, with_results_)},
+              Level::info, rows, ids_.taken);
     if (resumed_ != 0)
       work_.say(source_.table(), {fmt::format("{} unfinished tasks go on at the provider.", resumed_),
                                   fmt::format("{} 个未完成的任务将继续向服务商查询。", resumed_)});
@@ -128,12 +129,9 @@ class TaskImport {
                 {fmt::format("{} unfinished tasks were lost by the previous system and are shown as failed; {}.", lost_, money.en),
                  fmt::format("{} 个未完成的任务已被旧系统丢失，显示为失败；{}。", lost_, money.zh)}, Level::warning);
     }
-    if (lost_refunded_ != 0)
+    if (lost_refunded_ != 0 && lost_cost_ != 0)
       work_.say(source_.table(), {fmt::format("For {} of them the previous system gave the credits back itself; nothing is owed for those.", lost_refunded_),
                                   fmt::format("其中 {} 个的积分已由旧系统退还，不再另行退还。", lost_refunded_)});
-    if (known_ != 0)
-      work_.say(source_.table(), {fmt::format("{} tasks had been taken over before.", known_),
-                                  fmt::format("{} 个任务此前已接管。", known_)});
     if (const auto kept = reader_.kept(); kept != 0)
       work_.say(source_.table(), {fmt::format("{} pictures, films and sounds that stood in the table in base64 are files now.", kept),
                                   fmt::format("表中 {} 个 base64 图片、视频和音频已存为文件。", kept)});
@@ -141,9 +139,8 @@ class TaskImport {
       work_.say(source_.table(),
                 {fmt::format("{} values are no picture, film or sound; they stay in the old table only.", unreadable),
                  fmt::format("{} 个值不是图片、视频或音频，仅保留在旧表中。", unreadable)}, Level::warning);
-    if (without_id_ != 0)
-      work_.say(source_.table(), {fmt::format("{} rows without an id were left out.", without_id_),
-                                  fmt::format("{} 行没有 id，未接管。", without_id_)}, Level::warning);
+    ids_.tell(work_.lines, source_.table());
+    if (dates_.undated != 0) work_.say(source_.table(), undated_text(dates_), Level::warning);
   }
 
   Text lost_money() const {
@@ -160,8 +157,10 @@ class TaskImport {
   Work& work_;
   const OldTasks& kind_;
   Source source_;
+  const TableDates dates_;
   TaskReader reader_;
-  std::int64_t taken_ = 0, with_results_ = 0, resumed_ = 0, lost_ = 0, lost_cost_ = 0, lost_refunded_ = 0, known_ = 0, without_id_ = 0;
+  OldIds ids_;
+  std::int64_t with_results_ = 0, resumed_ = 0, lost_ = 0, lost_cost_ = 0, lost_refunded_ = 0;
 };
 
 }  // namespace

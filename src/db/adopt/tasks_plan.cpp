@@ -1,6 +1,8 @@
 // What the plan says of the old tasks.
 #include <fmt/format.h>
 
+#include "db/adopt/dates.h"
+#include "db/adopt/old_ids.h"
 #include "db/adopt/old_tasks.h"
 #include "db/adopt/source.h"
 #include "db/adopt/words.h"
@@ -28,34 +30,34 @@ std::optional<Line> cannot_be_tasks(Tx& tx, const std::string& table) {
 
 void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
   bool local_times = false;
-  for (const OldTasks& kind : old_tasks())
-    for (const std::string& table : still_here(tx, kind.table)) {
+  for (const OldTasks& kind : old_tasks()) {
+    const auto tables = still_here(tx, kind.table);
+    OldIdPlan id_plan(tx, kind.provider, tables.size() > 1);
+    for (const std::string& table : tables) {
       if (auto reason = cannot_be_tasks(tx, table)) {
         lines.push_back(std::move(*reason));
         continue;
       }
-      std::int64_t rows = 0, unfinished = 0;
+      std::int64_t unfinished = 0;
       tx.each(fmt::format("SELECT CAST(status AS TEXT), COUNT(*) FROM {} GROUP BY status", quoted_name(table)), {}, [&](const Row& row) {
-        rows += row.i64(1);
         if (ended_by(row.text(0)) == Ended::unfinished) unfinished += row.i64(1);
       });
-      const std::int64_t without_id = tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE COALESCE(CAST(id AS TEXT), '') = ''", quoted_name(table)));
-      const std::int64_t taken = rows - without_id;
-      const std::string stays = table.ends_with("_legacy") ? table : fmt::format("{}_legacy", table);
+      const OldIds ids = id_plan.count(table);
+      const std::int64_t rows = ids.rows();
+      const std::string stays = table == kind.table ? free_name(tx, table) : table;
       lines.push_back({table,
-                       {fmt::format("{} tasks go into the history as {}; the table stays as {}.", taken, kind.provider, stays),
-                        fmt::format("{} 个任务将作为 {} 进入历史记录，原表保留为 {}。", taken, kind.provider, stays)},
-                       Level::info, rows, taken});
-      if (without_id != 0)
-        lines.push_back({table, {fmt::format("{} rows without an id are left out.", without_id),
-                                 fmt::format("{} 行没有 id，将不接管。", without_id)}, Level::warning});
+                       {fmt::format("{} tasks go into the history as {}; the table stays as {}.", ids.taken, kind.provider, stays),
+                        fmt::format("{} 个任务将作为 {} 进入历史记录，原表保留为 {}。", ids.taken, kind.provider, stays)},
+                       Level::info, rows, ids.taken});
+      ids.tell(lines, table);
+      if (const TableDates dates = dates_of(tx, table); dates.undated != 0) lines.push_back({table, undated_text(dates), Level::warning});
       local_times = local_times || (kind.local_times && rows != 0);
       if (unfinished == 0) continue;
       const Text way = kind.resumable
                            ? Text{"those younger than 24 hours with a request id go on at the provider, the others fail",
                                   "24 小时内且有请求编号的将继续查询，其余标记为失败"}
                            : Text{"they fail", "将标记为失败"};
-      const Text money = options.give_back ? Text{"what was taken for them is given back", "扣除的积分将退还"}
+      const Text money = options.give_back ? Text{"what was taken for them and not given back before is given back", "扣除且此前未退还的积分将退还"}
                                            : Text{"no credits move (--give-back gives back what was taken for them, now or in a later repair)",
                                                   "积分不变动（使用 --give-back 可退还扣除的积分，现在或以后修复时均可）"};
       lines.push_back({table,
@@ -63,6 +65,7 @@ void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
                         fmt::format("{} 个任务未完成：{}；{}。", unfinished, way.zh, money.zh)},
                        Level::warning});
     }
+  }
   if (local_times)
     lines.push_back({"",
                      {"Dates without an offset are taken as UTC. The fork wrote when tasks of Midjourney, Kling and lip-sync began and ended in "

@@ -37,6 +37,8 @@ std::vector<std::string> copies(Tx& tx, std::string_view table);
 std::vector<std::string> waiting(Tx& tx, std::string_view table);
 // The same while planning: under its own name too, last, as it has not been set aside yet.
 std::vector<std::string> still_here(Tx& tx, std::string_view table);
+// The name that set_aside gives it.
+std::string free_name(Tx& tx, std::string_view table);
 void mark_done(Work& work, std::string_view legacy_table, std::int64_t rows_in, std::int64_t rows_out);
 // Throws Failure unless every row is accounted for.
 void check_count(std::string_view table, std::int64_t rows_in, std::int64_t rows_out, std::int64_t left_out);

@@ -477,6 +477,76 @@ TEST_P(Adopted, RefundsNameTheirTask) {
   expect_books_in_order(old);
 }
 
+TEST_P(Adopted, TasksOfOneIdAreAllKeptAndNoneTwice) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  const auto copy = [](std::string_view user, std::string_view prompt) {
+    return fmt::format("INSERT INTO kling_tasks (id, user_id, action, status, prompt, credits_cost, created_at, updated_at) VALUES "
+                       "('k-1', '{}', 'TEXT_TO_VIDEO', 'failed', '{}', 50, '2025-08-19 10:40:00', '2025-08-19 10:40:00')", user, prompt);
+  };
+  old.run(std::vector<std::string>{"CREATE TABLE plain AS SELECT * FROM kling_tasks", "DROP TABLE kling_tasks", "ALTER TABLE plain RENAME TO kling_tasks",
+                                   copy(test::kSeedAdmin, "mine"), copy(test::kSeedAdmin, "mine"), copy(test::kSeedMember, "a second one"),
+                                   copy(test::kSeedMember, "a river")});
+  const Lines plan = old.plan(), report = old.take_over();
+  EXPECT_NE(promises(plan).find("kling_tasks 7 → 5\n"), std::string::npos) << said(plan);
+  EXPECT_EQ(promises(plan), promises(report)) << said(report);
+  for (const std::string& told : {said(plan), said(report)})
+    for (const char* line : {"2 rows are left out, as their tasks are in the history already", "2 tasks have the id of another; they get ids of their own, such as k-1~"})
+      EXPECT_NE(told.find(line), std::string::npos) << line << " in:\n" << told;
+  EXPECT_EQ(task_field(old, "k-1", "prompt"), "a river");
+  const auto tasks = [&](std::string_view user, std::string_view prompt) {
+    return old.number(fmt::format("SELECT COUNT(*) FROM fg_task WHERE legacy_id LIKE 'k-1~%' AND LENGTH(legacy_id) = 12 AND user_id = '{}' AND prompt = '{}'", user, prompt));
+  };
+  EXPECT_EQ(tasks(test::kSeedAdmin, "mine"), 1);
+  EXPECT_EQ(tasks(test::kSeedMember, "a second one"), 1);
+  expect_books_in_order(old);
+  // The same again: nothing is new, and the plan knows.
+  old.make_views();
+  old.run(std::vector<std::string>{"DROP VIEW kling_tasks", "CREATE TABLE kling_tasks AS SELECT * FROM kling_tasks_legacy",
+                                   "INSERT INTO kling_tasks (id, user_id, action, status, prompt, created_at, updated_at) VALUES ('k-1', 'somebody', "
+                                   "'TEXT_TO_VIDEO', 'failed', 'new', '2025-08-19 10:40:00', '2025-08-19 10:40:00')"});
+  const Lines again = old.plan();
+  EXPECT_EQ(promises(again), "kling_tasks 8 → 1\n") << said(again);
+  EXPECT_NE(said(again).find("the table stays as kling_tasks_legacy_2."), std::string::npos) << said(again);
+  EXPECT_EQ(promises(old.take_over()), promises(again));
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task WHERE provider = 'kling'"), 6);
+  expect_books_in_order(old);
+}
+
+TEST_P(Adopted, TasksAreAsOldAsTheBestTimeOfTheirRow) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  const auto insert = [](std::string_view id, std::string_view finished, std::string_view created, std::string_view updated) {
+    return fmt::format("INSERT INTO dreamwork_tasks (id, user_id, action, status, prompt, credits_cost, finish_time, created_at, updated_at) VALUES "
+                       "('{}', '{}', 'TEXT_TO_IMAGE', 'FAILURE', 'x', 0, {}, {}, {})", id, test::kSeedMember, finished, created, updated);
+  };
+  old.run(std::vector<std::string>{insert("finished", "'2025-08-03 00:00:00'", "NULL", "NULL"), insert("bare", "NULL", "NULL", "NULL"),
+                                   insert("updated", "NULL", GetParam() == Dialect::sqlite ? "'infinity'" : "TIMESTAMP 'infinity'", "'2025-08-04 00:00:00'")});
+  const std::string plan = said(old.plan()), report = said(old.take_over());
+  for (const char* column : {"created_at", "updated_at", "completed_at"}) {
+    EXPECT_EQ(task_field(old, "finished", column), "1754179200000") << column;
+    EXPECT_EQ(task_field(old, "bare", column), "1754179200000") << column;  // no other is older
+    EXPECT_EQ(task_field(old, "updated", column), "1754265600000") << column;
+  }
+  EXPECT_NE(plan.find("dreamwork_tasks: 1 tasks have no date at all; they count as made at 2025-08-03 00:00:00 UTC"), std::string::npos) << plan;
+  EXPECT_NE(report.find("dreamwork_tasks_legacy: 1 tasks have no date at all; they count as made at 2025-08-03 00:00:00 UTC"), std::string::npos) << report;
+  EXPECT_EQ(plan.find("kling_tasks: 1 tasks have no date"), std::string::npos) << plan;
+  EXPECT_EQ(old.text("SELECT legacy_id FROM fg_task WHERE provider = 'dreamwork' ORDER BY id DESC"), "d-2");
+}
+
+TEST_P(Adopted, FilesThatLieNowhereCountAsFailed) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  const auto insert = [](std::string_view id, std::string_view local, std::string_view url) {
+    return fmt::format("INSERT INTO generated_files (id, user_id, filename, file_type, storage_provider, local_path, cloud_url, source_type, status, "
+                       "created_at, updated_at) VALUES ('{}', '{}', 'x.jpg', 'image', 'local', {}, {}, 'flux', 'uploaded', '2025-08-20 00:00:00', "
+                       "'2025-08-20 00:00:00')", id, test::kSeedMember, local, url);
+  };
+  old.run(std::vector<std::string>{insert("gf1", "NULL", "NULL"), insert("gf2", "''", "''"), insert("gf3", "''", "'https://elsewhere.example/x.jpg'")});
+  const std::string plan = said(old.plan()), report = said(old.take_over());
+  for (const std::string& told : {plan, report})
+    EXPECT_NE(told.find("generated_files: 2 files are called uploaded, but nothing says where they lie; they count as failed."), std::string::npos) << told;
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM generated_files WHERE id IN ('gf1', 'gf2') AND status = 'failed' AND error_message <> ''"), 2);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM generated_files WHERE id = 'gf3' AND status = 'uploaded' AND storage_provider = 'link' AND local_path IS NULL"), 1);
+}
+
 TEST_P(Adopted, WhatStoodInBase64BecomesFiles) {
   OldDatabase old(GetParam(), test::seed_variant("A"));
   std::vector<std::string> kept;
@@ -601,7 +671,7 @@ TEST_P(Adopted, AHalfFinishedImportIsRecognisedByItsMarkersAndCompleted) {
   EXPECT_TRUE(old.needed());
   const std::string report = said(old.take_over());
   EXPECT_EQ(old.counts(), after) << report;
-  EXPECT_NE(report.find("7 tasks had been taken over before"), std::string::npos) << report;
+  EXPECT_NE(report.find("7 rows are left out, as their tasks are in the history already"), std::string::npos) << report;
   expect_books_in_order(old);
 }
 
@@ -611,7 +681,7 @@ TEST_P(Adopted, ATableThatComesBackIsTakenOverAgain) {
   old.run(std::vector<std::string>{
       "DROP VIEW mj_tasks",
       "CREATE TABLE mj_tasks (id VARCHAR(50) PRIMARY KEY, user_id VARCHAR(50), action VARCHAR(50), status VARCHAR(50), prompt TEXT)",
-      "INSERT INTO mj_tasks VALUES ('1755600000000001', 'u', 'IMAGINE', 'SUCCESS', 'the same')",
+      fmt::format("INSERT INTO mj_tasks VALUES ('1755600000000001', '{}', 'IMAGINE', 'SUCCESS', 'a castle')", test::kSeedMember),
       "INSERT INTO mj_tasks VALUES ('1755600000000077', 'u', 'IMAGINE', 'FAILURE', 'another')"});
   EXPECT_TRUE(old.needed());
   old.take_over();
