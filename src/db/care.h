@@ -32,6 +32,11 @@ struct Backup {
   std::int64_t left_out = 0;  // tables of the schema that are not Fluxgate's; PostgreSQL
 };
 
+struct Restored {
+  std::string aside;  // where what was there until now is kept: a file, or a schema; "" = nothing was there
+  std::vector<std::string> left_behind;  // PostgreSQL: views of others that read what is kept there, not what was put back
+};
+
 class Care {
  public:
   virtual ~Care() = default;
@@ -67,8 +72,8 @@ class Care {
   // A consistent copy, also beside a running server. SQLite: all of it, as folder/<name>-<time>.db with mode 0600.
   // PostgreSQL: the tables that Fluxgate uses, as a schema fluxgate_backup_<time>.
   virtual Backup backup(const std::string& folder, Millis now) = 0;
-  // Puts a backup back. No server may run. Returns where what was there until now is kept.
-  virtual std::string restore(const std::string& backup, Millis now) = 0;
+  // Puts a backup back. No server may run.
+  virtual Restored restore(const std::string& backup, Millis now) = 0;
 };
 
 // `url`: as db::open takes it, but for ":memory:". Connects on first use.

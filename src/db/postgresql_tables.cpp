@@ -69,6 +69,15 @@ void take_sequences(Tx& tx, const std::string& aside, const std::string& schema,
   }
 }
 
+std::vector<std::string> readers_of(Tx& tx, const std::string& schema, const std::string& relation) {
+  return strings(tx, "SELECT DISTINCT format('%I.%I', vn.nspname, v.relname) FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid "
+                     "JOIN pg_class v ON v.oid = r.ev_class JOIN pg_namespace vn ON vn.oid = v.relnamespace JOIN pg_class t ON t.oid = d.refobjid "
+                     "JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE d.classid = CAST('pg_rewrite' AS REGCLASS) "
+                     "AND d.refclassid = CAST('pg_class' AS REGCLASS) AND tn.nspname = $1 AND v.oid <> t.oid "
+                     "AND CASE WHEN CAST($2 AS TEXT) = '' THEN vn.nspname <> $1 ELSE t.relname = CAST($2 AS TEXT) END ORDER BY 1",
+                 {schema, relation});
+}
+
 std::vector<ForeignKey> foreign_keys(Tx& tx, const std::string& schema) {
   return tx.all(
       "SELECT c.relname, t.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "

@@ -22,6 +22,9 @@ void copy_table(Tx& tx, const std::string& from, const std::string& to, const st
 // A counter belongs to the table that counts with it: it follows its table's name, not the table set aside.
 void take_sequences(Tx& tx, const std::string& aside, const std::string& schema, const std::string& table);
 
+// Views of other schemas, and of this one when a `relation` is named, that read it or any of it: "public.mine", sorted.
+std::vector<std::string> readers_of(Tx& tx, const std::string& schema, const std::string& relation = "");
+
 // A key between tables of one schema. It follows a table that moves.
 struct ForeignKey {
   std::string table, target, name, definition;

@@ -63,7 +63,7 @@ class SqliteCare final : public Care {
                              const std::function<void(Tx&)>& closure) override;
   void scrub() override;
   Backup backup(const std::string& folder, Millis now) override;
-  std::string restore(const std::string& backup, Millis now) override;
+  Restored restore(const std::string& backup, Millis now) override;
 
  private:
   std::unique_ptr<SqliteConnection> reader();
@@ -257,7 +257,7 @@ std::string SqliteCare::set_aside(Millis now) {
   return aside;
 }
 
-std::string SqliteCare::restore(const std::string& backup, Millis now) {
+Restored SqliteCare::restore(const std::string& backup, Millis now) {
   std::error_code ignored, unseen;
   const auto kind = fs::status(backup, unseen).type();
   if (kind == fs::file_type::none)
@@ -281,7 +281,7 @@ std::string SqliteCare::restore(const std::string& backup, Millis now) {
   });
   if (!exists()) {
     fresh.keep_as(path_);
-    return "";
+    return {};
   }
   fresh.belong_as(path_);
   try {
@@ -291,9 +291,9 @@ std::string SqliteCare::restore(const std::string& backup, Millis now) {
     if (const int code = failure.code() & 0xff; code == SQLITE_BUSY || code == SQLITE_LOCKED)
       throw CareFailure(explained(code, path_, failure.what()));
   }
-  const std::string aside = set_aside(now);
+  Restored done{.aside = set_aside(now)};
   fresh.keep_as(path_);
-  return aside;
+  return done;
 }
 
 }  // namespace

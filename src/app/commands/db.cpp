@@ -142,10 +142,14 @@ ExitCode restore(const Config& config, const Words& words) {
     const std::string kept = fmt::format("{}/{}", backups_of(config), words.backup);
     const bool by_name = care.dialect() == db::Dialect::sqlite && !std::filesystem::exists(words.backup, ignored) &&
                          std::filesystem::exists(kept, ignored);
-    const std::string aside = care.restore(by_name ? kept : words.backup, system_clock().now_ms());
+    const auto done = care.restore(by_name ? kept : words.backup, system_clock().now_ms());
     say({fmt::format("{} is what it was when {} was made.", care.described(), words.backup),
          fmt::format("{} 已恢复到备份 {} 时的状态。", care.described(), words.backup)});
-    if (!aside.empty()) say({fmt::format("What was there until now is kept as {}.", aside), fmt::format("此前的数据保留为 {}。", aside)});
+    if (!done.aside.empty())
+      say({fmt::format("What was there until now is kept as {}.", done.aside), fmt::format("此前的数据保留为 {}。", done.aside)});
+    if (!done.left_behind.empty())
+      say({fmt::format("These views still read what is kept there, so make them anew: {}", fmt::join(done.left_behind, ", ")),
+           fmt::format("以下视图读取的仍是保留的数据，请重建：{}", fmt::join(done.left_behind, "、"))});
     return ExitCode::ok;
   });
 }

@@ -456,7 +456,7 @@ TEST_F(BackupOfAFile, IsTakenBesideAServerAndPutBack) {
     server->write_now([](Tx& tx) { tx.exec("UPDATE fg_credit_account SET balance = 1"); });
     EXPECT_THROW(care_for(url())->restore(made.place, kNow), Failure) << "not under a running server";
   }
-  const std::string aside = care_for(url())->restore(made.place, kNow);
+  const std::string aside = care_for(url())->restore(made.place, kNow).aside;
   EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
   EXPECT_EQ(fs::path(aside), file().string() + ".before-restore-20251126-094000");
   std::int64_t kept = 0;
@@ -469,7 +469,7 @@ TEST_F(BackupOfAFile, ReplacesADamagedDatabase) {
   make_broken();
   const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow);
   fs::resize_file(file(), 5000);
-  const std::string aside = care_for(url())->restore(made.place, kNow);
+  const std::string aside = care_for(url())->restore(made.place, kNow).aside;
   EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
   EXPECT_EQ(fs::file_size(aside), 5000u);
 }
@@ -553,7 +553,7 @@ TEST_F(LinkToAFile, StaysOneWhenABackupIsPutBack) {
   make_broken();
   const Backup made = care_for(url())->backup((folder_ / "backups").string(), kNow);
   open(url())->write_now([](Tx& tx) { tx.exec("UPDATE fg_credit_account SET balance = 1"); });
-  const std::string aside = care_for("sqlite:///" + link().string())->restore(made.place, kNow);
+  const std::string aside = care_for("sqlite:///" + link().string())->restore(made.place, kNow).aside;
   EXPECT_TRUE(fs::is_symlink(link()));
   EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
   EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(aside))) << aside;

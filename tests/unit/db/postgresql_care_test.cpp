@@ -76,7 +76,7 @@ TEST_F(OnPostgresql, ABackupIsPutBackWithKeysAndIndexes) {
     tx.exec("UPDATE fg_credit_account SET balance = 1");
     tx.exec("INSERT INTO counted_legacy (name) VALUES ('two')");
   });
-  const std::string aside = care_->restore(made.place, kNow);
+  const std::string aside = care_->restore(made.place, kNow).aside;
   database_ = open(url_, {.connections = 2});
   EXPECT_EQ(count("SELECT balance FROM fg_credit_account"), 5000);
   EXPECT_EQ(count("SELECT balance FROM " + aside + ".fg_credit_account"), 1);
@@ -117,7 +117,7 @@ class OldOnPostgresql : public testing::TestWithParam<const char*> {
   }
   adopt::Options options() const { return {.now = kNow, .sealer = &sealer_, .data_dir = "/nonexistent"}; }
   Backup repaired() const { return repair(*care_for(url_), options(), [](const Plan&) { return true; }).backup.value(); }
-  std::string restored(const std::string& backup) const { return care_for(url_)->restore(backup, kNow); }
+  std::string restored(const std::string& backup) const { return care_for(url_)->restore(backup, kNow).aside; }
 
   std::string url_;
   const crypto::Sealer sealer_{std::string(32, 'k')};
@@ -201,6 +201,38 @@ TEST_P(OldOnPostgresql, WhoCouldReadItsTablesReadsWhatTakesTheirNames) {
   });
 }
 
+TEST_F(OnPostgresql, ViewsOfOthersOnOursReadWhatWasPutBack) {
+  write([](Tx& tx) {
+    tx.exec("CREATE VIEW mine AS SELECT credit FROM credit");
+    tx.exec("CREATE VIEW balances AS SELECT balance FROM fg_credit_account");
+  });
+  const Backup made = care_->backup("", kNow);
+  write([](Tx& tx) { tx.exec("UPDATE fg_credit_account SET balance = 1000"); });
+  const Restored done = care_->restore(made.place, kNow);
+  database_ = open(url_, {.connections = 2});
+  EXPECT_EQ(count("SELECT credit FROM mine"), 5);
+  EXPECT_EQ(done.left_behind, std::vector<std::string>{"public.balances"}) << "that was made on the table itself";
+  EXPECT_EQ(database_->read_now([](Tx& tx) { return all_differences(look(tx), tx.dialect()).size(); }), 0u);
+}
+
+TEST_P(OldOnPostgresql, ViewsOfOthersAreNamedWhereTheyAreInTheWayOrLeftBehind) {
+  const auto write = [this](const std::string& sql) { open(url_, {.connections = 1})->write_now([&](Tx& tx) { tx.exec(sql); }); };
+  write("CREATE VIEW old_view AS SELECT id FROM flux_tasks");
+  const Backup backup = repaired();
+  write("CREATE VIEW new_view AS SELECT id FROM flux_tasks");
+  const std::string schema = GetParam() == std::string_view("public") ? "public" : "\"Gate\"";
+  try {
+    restored(backup.place);
+    FAIL() << "it was done";
+  } catch (const CareFailure& failure) {
+    EXPECT_NE(failure.text().en.find("The view " + schema + ".new_view was made on flux_tasks"), std::string::npos) << failure.text().en;
+    EXPECT_NE(failure.text().zh.find(schema + ".new_view"), std::string::npos) << failure.text().zh;
+  }
+  EXPECT_EQ(state(), State::ready) << "nothing was changed";
+  write("DROP VIEW new_view");
+  EXPECT_EQ(care_for(url_)->restore(backup.place, kNow).left_behind, std::vector<std::string>{schema + ".old_view"});
+}
+
 TEST_F(OnPostgresql, KeysBetweenTablesLeadToWhatWasPutBack) {
   write([](Tx& tx) {
     tx.exec("INSERT INTO \"user\" (id, name, email, role, profile_image_url, created_at, updated_at, last_active_at) "
@@ -209,7 +241,7 @@ TEST_F(OnPostgresql, KeysBetweenTablesLeadToWhatWasPutBack) {
     tx.exec("INSERT INTO api_key VALUES ('k', 'u')");
   });
   const Backup made = care_->backup("", kNow);
-  const std::string aside = care_->restore(made.place, kNow);
+  const std::string aside = care_->restore(made.place, kNow).aside;
   database_ = open(url_, {.connections = 2});
   write([&](Tx& tx) { tx.exec("DROP SCHEMA " + aside + " CASCADE"); });
   EXPECT_THROW(write([](Tx& tx) { tx.exec("INSERT INTO api_key VALUES ('x', 'nobody')"); }), Failure);
