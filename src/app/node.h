@@ -21,7 +21,7 @@ class Node {
   // Starts listening and working. Throws std::runtime_error when the port is taken.
   virtual void start() = 0;
   virtual std::uint16_t port() const = 0;
-  // Drains, then stops, within `config.drain_s` and a little. Safe twice.
+  // Drains for at most `config.drain_s`, then stops, which takes as long as the database needs. Safe twice.
   virtual void stop() = 0;
 };
 

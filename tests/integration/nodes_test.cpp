@@ -1,6 +1,7 @@
 // Several real servers on one PostgreSQL and one data folder, with one upstream: what is done at one node holds at
 // the others. These run with the suite's PostgreSQL half.
 #include <fstream>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -228,6 +229,31 @@ TEST_F(Nodes, ShareTheirSecretsOrRefuse) {
   const auto sealed_anew = node(with_role(seals_otherwise));
   EXPECT_NE(sealed_anew->log().find("FLUXGATE_MASTER_KEY is another than before"), std::string::npos) << sealed_anew->log();
   EXPECT_EQ(sealed_anew->stop(), 0) << sealed_anew->log();
+}
+
+// Whoever sent SIGTERM would kill it otherwise: Docker and systemd wait for 15 s.
+TEST_F(Nodes, AreGoneInTimeAlsoWhenTheDatabaseIsNot) {
+  for (const bool frozen : {false, true}) {
+    test::PostgresServer postgres;
+    url_ = postgres.new_database();
+    const TempFolder folder;
+    ServerProcess node(folder.path(), {"--database-url", url_, "--drain", "1"}, {{"DEFAULT_USER_ROLE", "user"}});
+    node.start();
+    const Client client(node.base_url(), &contract());
+    frozen ? postgres.freeze() : postgres.stop();
+    std::thread asks([&client] {
+      try {
+        client.post("/api/v1/auths/signin", "", {{"email", "ann@example.com"}, {"password", kPassword}});
+      } catch (const std::exception&) {  // it was not answered
+      }
+    });
+    EXPECT_TRUE(eventually([&node] { return node.log().contains("the database is away") || node.log().contains("cannot tell each other"); }))
+        << node.log();
+    EXPECT_EQ(node.stop(), 0) << node.log();
+    EXPECT_TRUE(node.log().contains("stopped without waiting longer")) << node.log();
+    asks.join();
+    if (frozen) postgres.thaw();
+  }
 }
 
 TEST(NodesOnSqlite, ThereIsOneAndItDoesEverything) {
