@@ -25,16 +25,22 @@ Result<void> make_data_folder(const Config& config) {
 
 std::unexpected<Error> refused(const db::Plan& plan) {
   constexpr std::size_t kShown = 5;
+  db::adopt::Lines lines = plan.lines;
+  if (!plan.possible()) std::erase_if(lines, [](const auto& line) { return line.level != db::adopt::Level::error; });
   Text what;
-  for (std::size_t i = 0; i < std::min(plan.lines.size(), kShown); ++i) {
-    what.en += fmt::format("\n{}", describe(plan.lines[i], Language::en));
-    what.zh += fmt::format("\n{}", describe(plan.lines[i], Language::zh));
+  for (std::size_t i = 0; i < std::min(lines.size(), kShown); ++i) {
+    what.en += fmt::format("\n{}", describe(lines[i], Language::en));
+    what.zh += fmt::format("\n{}", describe(lines[i], Language::zh));
   }
-  if (plan.lines.size() > kShown) {
-    what.en += fmt::format("\n  and {} more: fluxgate db check", plan.lines.size() - kShown);
-    what.zh += fmt::format("\n  另有 {} 项，详见 fluxgate db check", plan.lines.size() - kShown);
+  if (lines.size() > kShown) {
+    what.en += fmt::format("\n  and {} more: fluxgate db check", lines.size() - kShown);
+    what.zh += fmt::format("\n  另有 {} 项，详见 fluxgate db check", lines.size() - kShown);
   }
   if (plan.state == db::State::newer) return fail(Errc::internal, "database_newer", plan.lines.front().text);
+  if (!plan.possible())
+    return fail(Errc::internal, "not_possible",
+                {fmt::format("This database cannot be served or repaired as it is; see ✗. Nothing was changed.{}", what.en),
+                 fmt::format("无法按现状使用或修复该数据库，见 ✗。未做任何更改。{}", what.zh)});
   return fail(Errc::internal, "needs_repair",
               {fmt::format("This database needs repair. Stop the program that uses it, then run `fluxgate db repair` or serve with "
                            "--repair: it makes a backup first. Nothing was changed.{}", what.en),
@@ -72,6 +78,8 @@ void take_stock(db::Database& database) {
 }
 
 void set_up(db::Database& database, const db::Plan& plan, Access access) {
+  if (plan.state == db::State::ready && access == Access::serve)
+    for (const auto& line : plan.lines) log::warn("{}: {}", line.table.empty() ? "-" : line.table, line.text.en);
   if (plan.state == db::State::ready) return;
   if (plan.state == db::State::outdated && plan.version < db::kSchemaVersion)
     log::info("the database's schema is brought from version {} to {}", plan.version, db::kSchemaVersion);

@@ -8,6 +8,7 @@
 #include "base/money.h"
 #include "db/check.h"
 #include "db/postgresql_tables.h"
+#include "db/remarks.h"
 #include "db/rights.h"
 
 namespace fluxgate::db {
@@ -81,11 +82,18 @@ std::vector<std::string> Plan::touched() const {
 Plan make_plan(Tx& tx, const adopt::Options& options) {
   Plan plan;
   const Found found = look(tx);
-  if (is_empty(found)) return plan;
+  const Lines remarked = remarks(tx);
+  const bool in_the_way = std::ranges::any_of(remarked, [](const Line& line) { return line.level == Level::error; });
+  if (is_empty(found) && !in_the_way) return plan;
   plan.version = version_of(tx);
   if (plan.version > kSchemaVersion) {
     plan.state = State::newer;
     plan.lines.push_back({"fg_migration", newer_version(plan.version), Level::error});
+    return plan;
+  }
+  if (in_the_way) {  // it shows other things than are there: nothing more can be said before it is gone
+    plan.state = State::needs_repair;
+    plan.lines = remarked;
     return plan;
   }
   plan.adopts = adopt::needed(tx);
@@ -97,7 +105,8 @@ Plan make_plan(Tx& tx, const adopt::Options& options) {
   for (const Line& line : plan.lines) taken_over.insert(line.table);
   const auto differences = all_differences(found, tx.dialect());
   for (Line& line : lines_of(differences, taken_over, plan.version == 0 ? Ours::new_here : Ours::known)) plan.lines.push_back(std::move(line));
-  if (plan.adopts || plan.version == 0) plan.state = State::needs_repair;
+  plan.lines.insert(plan.lines.end(), remarked.begin(), remarked.end());
+  if (plan.adopts || plan.version == 0 || !plan.possible()) plan.state = State::needs_repair;
   else if (plan.version < kSchemaVersion) plan.state = State::outdated;
   else if (std::ranges::all_of(plan.lines, [](const Line& line) { return line.level == Level::warning; })) plan.state = State::ready;
   else if (!gives && std::ranges::all_of(differences, is_forgotten)) plan.state = State::outdated;

@@ -1,5 +1,8 @@
 #include "identity/settings.h"
 
+#include <atomic>
+
+#include "base/log.h"
 #include "db/introspect.h"
 
 namespace fluxgate::identity {
@@ -7,18 +10,21 @@ namespace {
 
 struct Stored {
   std::int64_t id = 0;
-  boost::json::object data;
+  std::optional<boost::json::object> data;  // nullopt: cannot be read
 };
 
-// Throws rather than let a row that cannot be read be taken for empty and written over.
 Stored read_row(const db::Row& row) {
-  Stored stored{row.i64(0), {}};
   boost::system::error_code broken;
   auto value = boost::json::parse(row.text(1), broken);
-  if (broken || (!value.is_object() && !value.is_null()))
-    throw db::Failure("table config: data is no JSON object; repair or remove the row");
-  if (value.is_object()) stored.data = std::move(value.as_object());
-  return stored;
+  if (!broken && value.is_object()) return {row.i64(0), std::move(value.as_object())};
+  if (!broken && value.is_null()) return {row.i64(0), boost::json::object{}};
+  return {row.i64(0), std::nullopt};
+}
+
+// Everybody who signs in reads them; one line tells it.
+void say_unreadable(std::string_view what) {
+  static std::atomic<bool> said = false;
+  if (!said.exchange(true)) log::warn("table config: {}, so it counts as not set; `fluxgate db check` says what to do", what);
 }
 
 // Readers of the original take the highest id; normally there is one row.
@@ -42,8 +48,8 @@ boost::json::object load_rows(db::Tx& tx) {
   tx.each("SELECT key, value FROM config ORDER BY key", {}, [&](const db::Row& row) {
     boost::system::error_code broken;
     auto value = boost::json::parse(row.text(1), broken);
-    if (broken) throw db::Failure(fmt::format("table config: the value of {} is no JSON; repair or remove the row", row.text(0)));
-    set_setting(settings, row.text(0), std::move(value));
+    if (broken) say_unreadable(fmt::format("the value of {} is no JSON", row.text(0)));
+    else set_setting(settings, row.text(0), std::move(value));
   });
   return settings;
 }
@@ -61,7 +67,9 @@ void store_rows(db::Tx& tx, const SettingChanges& changes, Millis now) {
 boost::json::object load_settings(db::Tx& tx) {
   if (by_key(tx)) return load_rows(tx);
   auto stored = find_row(tx, "");
-  return stored ? std::move(stored->data) : boost::json::object{};
+  if (!stored) return {};
+  if (!stored->data) say_unreadable(fmt::format("the data of the row with id {} is no JSON object", stored->id));
+  return std::move(stored->data).value_or(boost::json::object{});
 }
 
 const boost::json::value* setting_at(const boost::json::object& settings, std::string_view path) {
@@ -92,15 +100,19 @@ void store_settings(db::Tx& tx, const SettingChanges& changes, Millis now) {
   if (changes.empty()) return;
   if (by_key(tx)) return store_rows(tx, changes, now);
   const std::string when = datetime(now);
-  tx.exec(
-      "INSERT INTO config (id, data, version, created_at, updated_at) "
-      "SELECT 1, '{}', 0, $1, $1 WHERE NOT EXISTS (SELECT 1 FROM config) ON CONFLICT DO NOTHING",
-      {when});
+  const auto begin = [&](std::int64_t id) {
+    tx.exec("INSERT INTO config (id, data, version, created_at, updated_at) VALUES ($1, '{}', 0, $2, $2) ON CONFLICT DO NOTHING", {id, when});
+  };
   auto stored = find_row(tx, tx.for_update());
-  FLUX_ASSERT(stored.has_value());
-  for (const auto& [path, value] : changes) set_setting(stored->data, path, value);
+  // What cannot be read may still be mended by hand: it is left, and a newer row holds from now on.
+  if (!stored || !stored->data) {
+    begin(stored ? stored->id + 1 : 1);
+    stored = find_row(tx, tx.for_update());
+  }
+  FLUX_ASSERT(stored.has_value() && stored->data.has_value());
+  for (const auto& [path, value] : changes) set_setting(*stored->data, path, value);
   tx.exec("UPDATE config SET data = $1, updated_at = $2 WHERE id = $3",
-          {boost::json::serialize(stored->data), when, stored->id});
+          {boost::json::serialize(*stored->data), when, stored->id});
 }
 
 }  // namespace fluxgate::identity

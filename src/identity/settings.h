@@ -15,7 +15,8 @@
 
 namespace fluxgate::identity {
 
-// The whole object; empty when nothing was ever saved. Throws db::Failure when what stands there is no JSON.
+// The whole object; empty when nothing was ever saved. What cannot be read counts as not set, is logged once and left as it
+// is (`db check` names it, db/remarks.h): nobody is shut out by one broken value.
 boost::json::object load_settings(db::Tx& tx);
 
 // The value at a path; nullptr when absent or null.

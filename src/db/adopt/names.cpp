@@ -49,8 +49,8 @@ std::vector<std::string> copies(Tx& tx, std::string_view table) {
   std::vector<std::string> found;
   for (int number = 1;; ++number) {
     std::string name = number == 1 ? fmt::format("{}_legacy", table) : fmt::format("{}_legacy_{}", table, number);
-    if (kind_of(tx, name) != Kind::table) break;
-    found.push_back(std::move(name));
+    if (!is_taken(tx, name)) break;
+    if (kind_of(tx, name) == Kind::table) found.push_back(std::move(name));  // not an index or a view: the next name was taken instead
   }
   if (kind_of(tx, table) == Kind::table) found.emplace_back(table);
   return found;
@@ -65,7 +65,7 @@ std::vector<std::string> still_here(Tx& tx, std::string_view table) {
 
 std::string free_name(Tx& tx, std::string_view table) {
   std::string name = fmt::format("{}_legacy", table);
-  for (int number = 2; kind_of(tx, name) != Kind::none; ++number) name = fmt::format("{}_legacy_{}", table, number);
+  for (int number = 2; is_taken(tx, name); ++number) name = fmt::format("{}_legacy_{}", table, number);
   return name;
 }
 

@@ -627,6 +627,21 @@ TEST_P(Adopted, TablesThatOnlyHaveTheNameAreToBeRenamed) {
   EXPECT_TRUE(old.plan().empty());
 }
 
+// PostgreSQL keeps the names of tables, indexes, sequences and types in one place.
+TEST_P(Adopted, NamesThatOtherThingsHaveTakenArePassedOver) {
+  OldDatabase old(GetParam(), test::seed_variant("A"));
+  old.run("CREATE INDEX flux_tasks_legacy ON flux_tasks (user_id)");
+  old.run("CREATE VIEW credit_legacy AS SELECT 1 AS mine");
+  if (GetParam() == Dialect::postgresql) old.run(std::vector<std::string>{"CREATE SEQUENCE mj_tasks_legacy", "CREATE TYPE mj_tasks_legacy_2 AS ENUM ('a')"});
+  const std::int64_t tasks = old.number("SELECT COUNT(*) FROM flux_tasks"), accounts = old.number("SELECT COUNT(*) FROM credit");
+  old.take_over();
+  EXPECT_FALSE(old.needed());
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM flux_tasks_legacy_2"), tasks);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_once WHERE name = 'adopted:flux_tasks_legacy_2'"), 1);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM credit_legacy_2"), accounts);
+  EXPECT_EQ(old.number("SELECT COUNT(*) FROM flux_tasks"), tasks);
+}
+
 TEST_P(Adopted, RepairShapesBecomeTheApplications) {
   const bool sqlite = GetParam() == Dialect::sqlite;
   OldDatabase old(GetParam(), test::seed_variant(sqlite ? "D" : "E"));

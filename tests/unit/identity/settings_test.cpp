@@ -38,14 +38,27 @@ TEST_F(Settings, KeepWhatOthersWroteBeside) {
   EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM config"); }), 1);
 }
 
-TEST_F(Settings, ThatCannotBeReadAreNotWrittenOver) {
-  database_->write_now(
-      [](db::Tx& tx) { tx.exec("INSERT INTO config (id, data, version) VALUES (1, '{broken', 0)"); });
-  EXPECT_THROW(store({{"ui.enable_signup", false}}), db::Failure);
-  const auto kept = database_->read_now([](db::Tx& tx) {
-    return *tx.first("SELECT data FROM config", {}, [](const db::Row& row) { return row.str(0); });
-  });
-  EXPECT_EQ(kept, "{broken");
+TEST_F(Settings, ThatCannotBeReadCountAsNotSetAndAreNotWrittenOver) {
+  for (const char* unreadable : {"{broken", "[]", "7"}) {
+    database_->write_now([&](db::Tx& tx) {
+      tx.exec("DELETE FROM config");
+      tx.exec("INSERT INTO config (id, data, version) VALUES (4, $1, 0)", {unreadable});
+    });
+    EXPECT_TRUE(load().empty());
+    store({{"ui.enable_signup", false}});
+    store({{"auth.jwt_expiry", "1w"}});
+    EXPECT_EQ(json::serialize(load()), R"({"ui":{"enable_signup":false},"auth":{"jwt_expiry":"1w"}})");
+    const auto kept = database_->read_now([](db::Tx& tx) {
+      return tx.all("SELECT data FROM config WHERE id = 4", {}, [](const db::Row& row) { return row.str(0); });
+    });
+    EXPECT_EQ(kept, std::vector<std::string>{unreadable});
+  }
+}
+
+TEST_F(Settings, ThatAreNullAreFilled) {
+  database_->write_now([](db::Tx& tx) { tx.exec("INSERT INTO config (id, data, version) VALUES (1, 'null', 0)"); });
+  store({{"ui.enable_signup", false}});
+  EXPECT_EQ(database_->read_now([](db::Tx& tx) { return tx.number("SELECT COUNT(*) FROM config"); }), 1);
 }
 
 // Open WebUI since 2026: one row per path.
@@ -77,14 +90,11 @@ TEST_F(SettingRows, AreWrittenPathByPath) {
   EXPECT_EQ(untouched, 1);
 }
 
-TEST_F(SettingRows, ThatCannotBeReadAreNamed) {
-  database_->write_now([](db::Tx& tx) { tx.exec("UPDATE config SET value = '{broken' WHERE key = 'ui.banners'"); });
-  try {
-    load();
-    FAIL() << "read what is no JSON";
-  } catch (const db::Failure& failure) {
-    EXPECT_NE(std::string(failure.what()).find("ui.banners"), std::string::npos);
-  }
+TEST_F(SettingRows, ThatCannotBeReadCountAsNotSet) {
+  database_->write_now([](db::Tx& tx) { tx.exec("UPDATE config SET value = '{broken' WHERE key = 'ui.enable_signup'"); });
+  EXPECT_EQ(json::serialize(load()), R"({"ui":{"banners":["hi"]},"webui":{"url":null}})");
+  store({{"ui.enable_signup", false}});
+  EXPECT_EQ(*setting_at(load(), "ui.enable_signup"), false);
 }
 
 TEST(AdminSettings, GivenAtStartWinOverStoredOnesAndThoseOverDefaults) {
