@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "db/check_parts.h"
 #include "db/views.h"
 
 namespace fluxgate::db {
@@ -19,7 +20,7 @@ constexpr std::array<std::string_view, 16> kUpstreamOrder{
     "7e5b5dc7342b", "ca81bd47c050", "c0fbf31ca0db", "6a39f3d8e55c", "242a2047eae0", "1af9b942657b", "3ab32c4b8f59", "c69f45358db4",
     "c29facfe716b", "af906e964978", "4ace53fd72c8", "922e7a387820", "57c599a3cb57", "7826ab40b532", "3781e22d8b01", "d31026856c01"};
 
-constexpr std::string_view kMakesFolder = "c69f45358db4", kMakesChannel = "57c599a3cb57";
+constexpr std::string_view kFirst = "7e5b5dc7342b", kMakesFolder = "c69f45358db4", kMakesChannel = "57c599a3cb57";
 
 std::ptrdiff_t place(std::string_view revision) { return std::ranges::find(kUpstreamOrder, revision) - kUpstreamOrder.begin(); }
 
@@ -35,89 +36,27 @@ bool still_to_come(const Found& found, std::string_view revision) {
   });
 }
 
-enum class Class { text, integer, real, date, other };
-
-Class class_of(ColumnType type) {
-  switch (type) {
-    case ColumnType::text:
-    case ColumnType::json: return Class::text;
-    case ColumnType::integer:
-    case ColumnType::boolean: return Class::integer;
-    case ColumnType::real: return Class::real;
-    case ColumnType::datetime: return Class::date;
-  }
-  return Class::other;
-}
-
-Class class_of(std::string_view declared) {
-  const auto has = [&](std::string_view word) { return declared.contains(word); };
-  if (has("CHAR") || has("TEXT") || has("JSON") || has("CLOB") || has("UUID")) return Class::text;
-  if (has("BOOL") || has("INT") || has("SERIAL")) return Class::integer;
-  if (has("REAL") || has("FLOA") || has("DOUB") || has("NUMERIC") || has("DECIMAL")) return Class::real;
-  if (has("DATE") || has("TIME")) return Class::date;
-  return Class::other;
-}
-
-Text missing_column(std::string_view column) {
-  return {fmt::format("the column {} is missing", column), fmt::format("缺少列 {}", column)};
-}
-
-// A key cannot be added, and ours never lacked one.
-Difference foreign_table(std::string_view table, std::string_view column) {
-  return {std::string(table),
-          {fmt::format("the column {0} is missing, so it is another table under this name. Rename it: ALTER TABLE {1} RENAME TO my_{1}", column, table),
-           fmt::format("缺少列 {0}，是另一张同名的表。请重命名：ALTER TABLE {1} RENAME TO my_{1}", column, table)},
-          {}, false, false, true};
-}
-
-void column_differences(const Table& table, const Found& found, Dialect dialect, std::vector<Difference>& list) {
-  const std::string name(table.name);
-  for (const Column& column : table.columns) {
-    const auto& there = found.tables.at(name);
-    const auto match = std::ranges::find(there, column.name, &FoundColumn::name);
-    if (match == there.end()) {
-      if (std::string sql = add_column(table.name, column, dialect); !sql.empty()) list.push_back({name, missing_column(column.name), {std::move(sql)}});
-      else list.push_back(foreign_table(table.name, column.name));
-    } else if (class_of(match->type) != class_of(column.type)) {
-      list.push_back({name,
-                      {fmt::format("the column {} has the type {}, expected {}", column.name, match->type, type_name(table.name, column.type, dialect)),
-                       fmt::format("列 {} 的类型为 {}，应为 {}", column.name, match->type, type_name(table.name, column.type, dialect))},
-                      {}});
-    }
-  }
-}
-
-// The third word from the end of "CREATE INDEX IF NOT EXISTS name ON …".
-std::string index_name(std::string_view statement) {
-  constexpr std::string_view kBefore = "IF NOT EXISTS ";
-  statement.remove_prefix(statement.find(kBefore) + kBefore.size());
-  return std::string(statement.substr(0, statement.find(' ')));
-}
-
-void index_differences(const Table& table, const Found& found, std::vector<Difference>& list) {
-  for (std::string_view statement : table.indexes) {
-    const std::string name = index_name(statement);
-    if (!found.indexes.contains(name))
-      list.push_back({std::string(table.name),
-                      {fmt::format("the index {} is missing", name), fmt::format("缺少索引 {}", name)},
-                      {std::string(statement)},
-                      false,
-                      table.owner == "openwebui"});
-  }
-}
-
 void late_column_differences(const Found& found, Dialect dialect, std::vector<Difference>& list) {
   for (const LateColumn& late : late_columns()) {
     const std::string table(late.table);
     if (!found.has(table) || found.has(table, late.column.name) || still_to_come(found, late.revision)) continue;
-    list.push_back({table, missing_column(late.column.name), {add_column(late.table, late.column, dialect)}});
+    list.push_back({table, lacks_column(late.column.name), {add_column(late.table, late.column, dialect)}});
   }
 }
 
 }  // namespace
 
 const std::vector<LateColumn>& late_columns() {
+  constexpr auto kInt = ColumnType::integer;
   static const std::vector<LateColumn> list{
+      // It has had these from the beginning: who lacks one lost it, and nobody can sign in.
+      {"user", {"profile_image_url", kText, "NOT NULL DEFAULT '/user.png'"}, kFirst},
+      {"user", {"created_at", kInt, "NOT NULL DEFAULT 0"}, kFirst},
+      {"user", {"updated_at", kInt, "NOT NULL DEFAULT 0"}, kFirst},
+      {"user", {"last_active_at", kInt, "NOT NULL DEFAULT 0"}, kFirst},
+      {"user", {"settings", kText}, kFirst},
+      {"user", {"info", kText}, kFirst},
+      {"auth", {"active", kBool, "NOT NULL DEFAULT TRUE"}, kFirst},
       {"chat", {"pinned", kBool}, "1af9b942657b"},
       {"chat", {"meta", kJson, "NOT NULL DEFAULT '{}'"}, "1af9b942657b"},
       {"tag", {"meta", kJson}, "1af9b942657b"},
@@ -161,7 +100,12 @@ std::vector<Difference> table_differences(const Found& found, Dialect dialect) {
       list.push_back({std::string(table.name), {"the table is missing", "缺少该表"}, create_statements(table, dialect), true});
       continue;
     }
-    if (table.owner != "openwebui") column_differences(table, found, dialect, list);
+    if (table.owner != "openwebui") {
+      column_differences(table, found, dialect, list);
+      key_differences(table, found, list);
+    } else {
+      foreign_column_differences(table, found, dialect, list);
+    }
     index_differences(table, found, list);
   }
   late_column_differences(found, dialect, list);
@@ -195,6 +139,18 @@ std::vector<Difference> all_differences(const Found& found, Dialect dialect) {
   auto list = table_differences(found, dialect);
   for (Difference& difference : view_differences(found, dialect)) list.push_back(std::move(difference));
   return list;
+}
+
+void hinder(Tx& tx, std::vector<Difference>& differences) {
+  for (Difference& difference : differences) {
+    if (difference.hindrance.empty()) continue;
+    const std::int64_t rows = tx.number(fmt::format("SELECT COUNT(*) FROM ({}) hindrance", difference.hindrance));
+    if (rows == 0) continue;
+    difference.text.en += fmt::format(", and {} rows are in the way of mending it. See to them first: {}", rows, difference.hindrance);
+    difference.text.zh += fmt::format("，且有 {} 行妨碍修复，请先处理：{}", rows, difference.hindrance);
+    difference.statements.clear();
+    difference.foreign = true;
+  }
 }
 
 }  // namespace fluxgate::db

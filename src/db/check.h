@@ -1,8 +1,12 @@
 // What the database lacks, or has otherwise than described (db/schema.h, db/views.h), with the statements that mend
 // it. Checking and repairing are the same comparison.
 //
+// Of our tables all that the description says is compared: columns with their types, NOT NULL and defaults, keys, and of
+// indexes the columns, whether they are unique and whether they have a condition, but not which one.
+//
 // In tables of Open WebUI's only the columns are looked at that its own releases have had for long and that a
-// half-migrated file lacks (late_columns); one that its own migrations are still going to add is left to them.
+// half-migrated file lacks (late_columns), and those without which nobody can sign in; one that its own migrations are
+// still going to add is left to them. On PostgreSQL, which mixes no types, theirs of `user` and `auth` are compared, too.
 #pragma once
 
 #include <string>
@@ -22,8 +26,13 @@ struct Difference {
   bool absent = false;                  // the table as a whole
   // An index of ours on a table of Open WebUI's. Its migrations rebuild such tables and may forget it.
   bool forgotten = false;
-  bool foreign = false;                 // somebody else's table stands under a name of ours; it has to go before anything is done
+  bool foreign = false;                 // only the operator can mend it, and must before anything is done
+  // A SELECT of the rows because of which the statements would fail; "" when none can be in their way. See hinder().
+  std::string hindrance = "";
 };
+
+// Makes those foreign whose hindrance finds rows, and says so. Reads only.
+void hinder(Tx& tx, std::vector<Difference>& differences);
 
 // In the order in which they can be mended.
 std::vector<Difference> table_differences(const Found& found, Dialect dialect);

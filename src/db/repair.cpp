@@ -103,7 +103,8 @@ Plan make_plan(Tx& tx, const adopt::Options& options) {
     if (const auto owed = adopt::owed(tx); owed.tasks != 0) plan.lines.push_back(gives_back(owed));
   const bool gives = !plan.adopts && !plan.lines.empty();
   for (const Line& line : plan.lines) taken_over.insert(line.table);
-  const auto differences = all_differences(found, tx.dialect());
+  auto differences = all_differences(found, tx.dialect());
+  hinder(tx, differences);
   for (Line& line : lines_of(differences, taken_over, plan.version == 0 ? Ours::new_here : Ours::known)) plan.lines.push_back(std::move(line));
   plan.lines.insert(plan.lines.end(), remarked.begin(), remarked.end());
   if (plan.adopts || plan.version == 0 || !plan.possible()) plan.state = State::needs_repair;

@@ -196,17 +196,6 @@ TEST_P(Schema, WithATableWhereAViewBelongsIsNotTouched) {
   EXPECT_EQ(database_->read_now([](Tx& tx) { return table_names(tx); }), std::vector<std::string>{"flux_tasks"});
 }
 
-TEST_P(Schema, TellsOfAColumnOfAnotherType) {
-  write([](Tx& tx) { create_missing(tx, 1); });
-  write([](Tx& tx) {
-    tx.exec("DROP TABLE fg_alert");
-    tx.exec("CREATE TABLE fg_alert (id TEXT PRIMARY KEY, kind TEXT, subject TEXT, message_en TEXT, message_zh TEXT, count TEXT, "
-            "raised_at BIGINT, last_at BIGINT, resolved_at BIGINT)");
-    tx.exec("CREATE UNIQUE INDEX fg_alert_open ON fg_alert (kind, subject) WHERE resolved_at IS NULL");
-  });
-  EXPECT_EQ(missing(), std::vector<std::string>{"fg_alert: the column count has the type TEXT, expected BIGINT"});
-}
-
 TEST_P(Schema, PrintedIsTakenByTheEnginesOwnToolTwice) {
   const std::string script = schema_script(GetParam());
   ASSERT_EQ(feed(script), 0);
