@@ -53,8 +53,14 @@ constexpr Other kOthers[] = {{"flux_credits", "credits_balance"},
                              {"kling_lip_sync_credits", ""}};
 
 std::int64_t rows_with_balance(Tx& tx, const std::string& table, std::string_view column) {
-  if (column.empty() || !has_column(tx, table, column)) return 0;
-  return tx.number(fmt::format("SELECT COUNT(*) FROM {} WHERE {} <> 0", quoted_name(table), quoted_name(column)));
+  if (column.empty()) return 0;
+  Source source(tx, table);
+  const int balance = source.pick(column);
+  std::int64_t rows = 0;
+  source.each("", [&](const OldRow& row) {  // whatever type the column has
+    if (thousandths_of(row[balance]).value_or(0) != 0) ++rows;
+  });
+  return rows;
 }
 
 Text not_money(std::int64_t rows) {
