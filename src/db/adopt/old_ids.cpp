@@ -49,7 +49,7 @@ OldIdPlan::OldIdPlan(Tx& tx, std::string_view provider, bool several)
       history_(has_column(tx, "fg_task", "legacy_id") &&
                tx.number("SELECT COUNT(*) FROM (SELECT 1 FROM fg_task WHERE provider = $1 AND legacy_id IS NOT NULL LIMIT 1) t", {provider}) != 0) {}
 
-OldIds OldIdPlan::count(const std::string& table) {
+OldIds OldIdPlan::count(const std::string& table, const std::function<void(std::string_view status)>& on_taken) {
   std::set<std::string> repeated;
   tx_.each(fmt::format("SELECT CAST(id AS TEXT) FROM {} WHERE id IS NOT NULL GROUP BY CAST(id AS TEXT) HAVING COUNT(*) > 1", quoted_name(table)), {},
            [&](const Row& row) { repeated.insert(row.str(0)); });
@@ -58,16 +58,19 @@ OldIds OldIdPlan::count(const std::string& table) {
     return history_ ? task_in_history(tx_, provider_, old_id) : std::nullopt;
   };
   Source source(tx_, table);
-  const int id_column = source.pick("id"), user = source.pick("user_id"), prompt = source.pick("prompt");
+  const int id_column = source.pick("id"), user = source.pick("user_id"), prompt = source.pick("prompt"), status = source.pick("status");
   OldIds ids;
   source.each("", [&](const OldRow& row) {
     const std::string id = row.text(id_column);
     const bool may_come_again = several_ || repeated.contains(id);
-    if (id.empty() || (!may_come_again && !history_)) return ids.add(id, id);
-    const Whose whose{row.text(user), row.text(prompt)};
-    const std::string old_id = old_id_for(id, whose, task_of);
-    if (may_come_again && !old_id.empty()) placed_.emplace(old_id, whose);
+    std::string old_id = id;
+    if (!id.empty() && (may_come_again || history_)) {
+      const Whose whose{row.text(user), row.text(prompt)};
+      old_id = old_id_for(id, whose, task_of);
+      if (may_come_again && !old_id.empty()) placed_.emplace(old_id, whose);
+    }
     ids.add(id, old_id);
+    if (!old_id.empty()) on_taken(row.text(status));
   });
   return ids;
 }

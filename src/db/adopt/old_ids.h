@@ -39,7 +39,8 @@ class OldIdPlan {
  public:
   // `several`: more tables of this kind follow.
   OldIdPlan(Tx& tx, std::string_view provider, bool several);
-  OldIds count(const std::string& table);
+  // `on_taken`: with the status of each that goes into the history.
+  OldIds count(const std::string& table, const std::function<void(std::string_view status)>& on_taken);
 
  private:
   Tx& tx_;

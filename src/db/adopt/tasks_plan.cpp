@@ -39,10 +39,7 @@ void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
         continue;
       }
       std::int64_t unfinished = 0;
-      tx.each(fmt::format("SELECT CAST(status AS TEXT), COUNT(*) FROM {} GROUP BY status", quoted_name(table)), {}, [&](const Row& row) {
-        if (ended_by(row.text(0)) == Ended::unfinished) unfinished += row.i64(1);
-      });
-      const OldIds ids = id_plan.count(table);
+      const OldIds ids = id_plan.count(table, [&](std::string_view status) { unfinished += ended_by(status) == Ended::unfinished; });
       const std::int64_t rows = ids.rows();
       const std::string stays = table == kind.table ? free_name(tx, table) : table;
       lines.push_back({table,
@@ -51,7 +48,7 @@ void plan_tasks(Tx& tx, const Options& options, Lines& lines) {
                        Level::info, rows, ids.taken});
       ids.tell(lines, table);
       if (const TableDates dates = dates_of(tx, table); dates.undated != 0) lines.push_back({table, undated_text(dates), Level::warning});
-      local_times = local_times || (kind.local_times && rows != 0);
+      local_times = local_times || (kind.local_times && ids.taken != 0);
       if (unfinished == 0) continue;
       const Text way = kind.resumable
                            ? Text{"those younger than 24 hours with a request id go on at the provider, the others fail",

@@ -507,6 +507,7 @@ TEST_P(Adopted, TasksOfOneIdAreAllKeptAndNoneTwice) {
   const Lines again = old.plan();
   EXPECT_EQ(promises(again), "kling_tasks 8 → 1\n") << said(again);
   EXPECT_NE(said(again).find("the table stays as kling_tasks_legacy_2."), std::string::npos) << said(again);
+  EXPECT_EQ(said(again).find("unfinished"), std::string::npos) << "k-2 is, and is left out:\n" << said(again);
   EXPECT_EQ(promises(old.take_over()), promises(again));
   EXPECT_EQ(old.number("SELECT COUNT(*) FROM fg_task WHERE provider = 'kling'"), 6);
   expect_books_in_order(old);
