@@ -60,6 +60,10 @@ Difference other_type(std::string_view table, const Column& column, const FoundC
     value = fmt::format("CAST({} AS TEXT)", name);
   } else if (column.type == ColumnType::datetime && there.type.contains("WITH TIME ZONE")) {
     value = fmt::format("{} AT TIME ZONE 'UTC'", name);
+  } else if (column.type == ColumnType::datetime && class_of(there.type, dialect) == Class::text) {
+    value = fmt::format("CAST(CAST({} AS TEXT) AS TIMESTAMP)", name);
+    difference.hindrance = fmt::format("SELECT {0} FROM {1} WHERE CAST({0} AS TEXT) !~ '^[0-9]{{4}}-[01][0-9]-[0-3][0-9]([ T][0-2][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]+)?(Z|[+]00(:?00)?)?)?$'",
+                                       name, quoted_name(table));
   } else if (column.type == ColumnType::integer) {
     value = fmt::format("CAST(CAST({} AS TEXT) AS BIGINT)", name);
     difference.hindrance = fmt::format("SELECT {0} FROM {1} WHERE CAST({0} AS TEXT) !~ '^-?[0-9]{{1,18}}$'", name, quoted_name(table));

@@ -156,6 +156,13 @@ TEST_P(Check, TypesOfColumns) {
   expect_mended({"ALTER TABLE generated_files ALTER COLUMN id TYPE UUID USING CAST(id AS UUID)"}, "generated_files: the column id has the type UUID, expected TEXT");
   expect_mended({"ALTER TABLE generated_files ALTER COLUMN file_size TYPE TEXT"}, "generated_files: the column file_size has the type TEXT, expected BIGINT");
   EXPECT_EQ(number(same), 1);
+  expect_mended({"ALTER TABLE generated_files ALTER COLUMN created_at TYPE TEXT USING created_at || '+00:00'"},
+                "generated_files: the column created_at has the type TEXT, expected TIMESTAMP");
+  EXPECT_EQ(number(same), 1);
+  expect_refused({"ALTER TABLE generated_files ALTER COLUMN created_at TYPE TEXT", "UPDATE generated_files SET created_at = 'yesterday'"},
+                 {"generated_files: the column created_at has the type TEXT, expected TIMESTAMP, and 1 rows are in the way"},
+                 {"UPDATE generated_files SET created_at = '2026-01-02'"});
+  database_->write_now([](Tx& tx) { return run_plan(tx, {}); });
   expect_refused({"ALTER TABLE generated_files ALTER COLUMN file_size TYPE TEXT", "UPDATE generated_files SET file_size = '7 kB'"},
                  {"generated_files: the column file_size has the type TEXT, expected BIGINT, and 1 rows are in the way", "SELECT \"file_size\" FROM \"generated_files\" WHERE"},
                  {"UPDATE generated_files SET file_size = NULL"});
