@@ -1,17 +1,11 @@
-// Backups, repairs and restores of real files, and what is refused without changing a byte. postgresql_care_test.cpp: of
-// databases on a server.
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+// Repairs, backups and restores of real files. refused_repair_test.cpp: what is refused without changing a byte;
+// postgresql_care_test.cpp: databases on a server.
+#include "care_folder.h"
 
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/ids.h"
 #include "db/introspect.h"
-#include "db/repair.h"
-#include "db/schema.h"
 #include "db/sqlite_lock.h"
 #include "support/mounts.h"
 #include "support/seed_database.h"
@@ -20,72 +14,9 @@
 namespace fluxgate::db {
 namespace {
 
-namespace fs = std::filesystem;
-constexpr Millis kNow = 1764150000000;
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-// As Open WebUI has its file, and so that its bytes are all of it: without a log beside it.
-void sqlite3_command(const fs::path& file, const std::string& sql) {
-  const std::string command = "sqlite3 '" + file.string() + "' '" + sql + "' >/dev/null";
-  ASSERT_EQ(std::system(command.c_str()), 0) << command;
-}
-
-class Folder : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("fluxgate-care-" + new_id());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  fs::path file() const { return folder_ / "webui.db"; }
-  std::string url() const { return "sqlite:///" + file().string(); }
-  adopt::Options options() const { return {.now = kNow, .data_dir = folder_.string()}; }
-
-  // A database of ours with an account, and something missing.
-  void make_broken() const {
-    auto database = open(url());
-    database->write_now([](Tx& tx) {
-      create_missing(tx, 1);
-      tx.exec("INSERT INTO fg_credit_account (user_id, balance, held, created_at, updated_at) VALUES ('ann', 5000, 0, 1, 1)");
-      tx.exec("DROP VIEW credit");
-      tx.exec("DROP TABLE fg_alert");
-      tx.exec("DROP INDEX fg_task_history");
-    });
-  }
-  std::int64_t count(const std::string& sql) const {
-    std::int64_t found = -1;
-    care_for(url())->read([&](Tx& tx) { found = tx.number(sql); });
-    return found;
-  }
-  static bool yes(const Plan&) { return true; }
-  std::string refusal_of_repair() const {
-    try {
-      repair(*care_for(url()), options(), yes);
-    } catch (const Failure& failure) {
-      return failure.what();
-    }
-    return "it was done";
-  }
-  // The whole folder's files but the backups and the lock.
-  std::size_t others() const {
-    return static_cast<std::size_t>(std::ranges::count_if(fs::directory_iterator(folder_), [](const auto& entry) {
-      return entry.path().filename() != "backups" && entry.path().extension() != ".lock" && entry.path().filename() != "webui.db";
-    }));
-  }
-
-  fs::path folder_;
-};
-
 // ---- repair ----
 
-class RepairOfAFile : public Folder {};
+class RepairOfAFile : public CareFolder {};
 
 TEST_F(RepairOfAFile, MendsWhatIsMissingAfterABackup) {
   make_broken();
@@ -167,23 +98,6 @@ TEST_F(RepairOfAFile, KeepsTheJournalAsItWas) {
   EXPECT_EQ(bytes_of(file())[18], 1) << "the file's header says: no write-ahead log";
 }
 
-// 800 KB of pages in the table `pages`, whose numbers are above 0.
-void add_pages(const fs::path& file) {
-  sqlite3_command(file, "PRAGMA journal_mode = DELETE");
-  sqlite3_command(file, "CREATE TABLE pages (n INTEGER, text TEXT); INSERT INTO pages SELECT value, hex(zeroblob(2000)) FROM "
-                        "generate_series(1, 200)");
-}
-
-// A program that dies in a transaction whose pages did not fit its memory. Returns the journal.
-fs::path die_in_the_middle(const fs::path& file) {
-  const std::string dies = "printf 'PRAGMA cache_size = 1;\nBEGIN;\nUPDATE pages SET n = -n;\n.shell kill -9 $PPID\n' | sqlite3 '" +
-                           file.string() + "' >/dev/null 2>&1";
-  EXPECT_NE(std::system(dies.c_str()), 0);
-  const fs::path journal = file.string() + "-journal";
-  EXPECT_TRUE(fs::exists(journal));
-  return journal;
-}
-
 TEST_F(RepairOfAFile, FirstUndoesWhatACrashLeftHalfWritten) {
   make_broken();
   add_pages(file());
@@ -225,196 +139,6 @@ TEST_F(RepairOfAFile, UndoesThatInTheFileWhereTheDiskHasNoRoomForACopy) {
   EXPECT_FALSE(fs::exists(journal));
 }
 
-// ---- refusals ----
-
-class RefusedRepair : public Folder {
- protected:
-  void expect_refusal(const std::string& words) {
-    const std::string before = bytes_of(file());
-    const std::string said = refusal_of_repair();
-    EXPECT_NE(said.find(words), std::string::npos) << said;
-    EXPECT_EQ(bytes_of(file()), before) << "not one byte";
-    EXPECT_EQ(others(), 0u) << "nothing is left lying about";
-    EXPECT_EQ(backups(), 0) << "nor a backup of what was not changed";
-  }
-  std::ptrdiff_t backups() const {
-    std::error_code none;
-    return std::ranges::count_if(fs::directory_iterator(folder_ / "backups", none), [](const auto& entry) { return entry.is_regular_file(); });
-  }
-  void make_plain() {
-    make_broken();
-    sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
-  }
-  // Holds its lock until its input ends.
-  class OtherProgram {
-   public:
-    OtherProgram(const RefusedRepair& test, const std::string& sql)
-        : answer_(test.folder_.string() + ".answer"), program_(::popen(("sqlite3 '" + test.file().string() + "' >'" + answer_.string() + "'").c_str(), "w")) {
-      std::fputs((sql + "\nSELECT 'locked';\n").c_str(), program_);
-      std::fflush(program_);
-      while (bytes_of(answer_).find("locked") == std::string::npos) {
-      }
-    }
-    ~OtherProgram() {
-      ::pclose(program_);
-      fs::remove(answer_);
-    }
-    OtherProgram(const OtherProgram&) = delete;
-
-   private:
-    const fs::path answer_;
-    std::FILE* program_;
-  };
-};
-
-TEST_F(RefusedRepair, NotADatabase) {
-  std::ofstream(file()) << std::string(8192, 'x');
-  expect_refusal("is not a SQLite database");
-}
-
-TEST_F(RefusedRepair, AFolder) {
-  fs::create_directories(file());
-  EXPECT_NE(refusal_of_repair().find("is a folder, not a file"), std::string::npos) << refusal_of_repair();
-}
-
-TEST_F(RefusedRepair, Truncated) {
-  make_plain();
-  fs::resize_file(file(), fs::file_size(file()) / 2);
-  expect_refusal("is damaged");
-}
-
-// Every page of it is sound, and whoever asks by the index never hears of the row.
-TEST_F(RefusedRepair, AnIndexThatLacksARow) {
-  open(url())->write_now([](Tx& tx) {
-    for (const char* script : {"base", "credit"})
-      for (const std::string& statement : test::seed_statements(FLUXGATE_SOURCE_DIR, script, test::SeedDialect::sqlite)) tx.exec(statement);
-  });
-  sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
-  const std::string index = "name = 'ix_credit_log_user_id'";
-  const auto script = [&](const std::string& sql) {
-    const fs::path words = folder_.string() + ".sql";
-    std::ofstream(words) << ".dbconfig defensive off\nPRAGMA writable_schema = ON;\n" << sql;
-    EXPECT_EQ(std::system(("sqlite3 -bail '" + file().string() + "' < '" + words.string() + "' >/dev/null").c_str()), 0) << sql;
-    fs::remove(words);
-  };
-  script("CREATE TABLE kept AS SELECT * FROM sqlite_master WHERE " + index + "; DELETE FROM sqlite_master WHERE " + index + ";");
-  script("INSERT INTO credit_log (id, user_id, credit, created_at) VALUES ('lost', 'somebody', 1, 1);");
-  script("INSERT INTO sqlite_master SELECT * FROM kept;");
-  sqlite3_command(file(), "DROP TABLE kept");
-  expect_refusal("missing from index ix_credit_log_user_id");
-  EXPECT_THROW(care_for(url())->examine_indexes(), CareFailure) << "as db check asks";
-  sqlite3_command(file(), "REINDEX");
-  const crypto::Sealer sealer{std::string(32, 'k')};
-  auto with_key = options();
-  with_key.sealer = &sealer;
-  EXPECT_TRUE(repair(*care_for(url()), with_key, yes).backup) << "what it says helps";
-  EXPECT_EQ(count("SELECT COUNT(*) FROM credit_log WHERE user_id = 'somebody' AND credit = 1"), 1);
-}
-
-TEST_F(RefusedRepair, LockedByAnotherProcess) {
-  make_plain();
-  const OtherProgram other(*this, "BEGIN EXCLUSIVE;");
-  expect_refusal("is locked by another program");
-}
-
-TEST_F(RefusedRepair, ReadByAnotherProcess) {
-  make_plain();
-  {
-    const OtherProgram other(*this, "BEGIN; SELECT COUNT(*) FROM fg_task;");
-    expect_refusal("is locked by another program");
-  }
-  EXPECT_EQ(refusal_of_repair(), "it was done");
-  EXPECT_EQ(backups(), 1);
-}
-
-TEST_F(RefusedRepair, WhileAServerRuns) {
-  make_plain();
-  const ServerLock server(file().string());
-  expect_refusal("another fluxgate serves this database");
-}
-
-TEST_F(RefusedRepair, WhereTheLockCannotBeWritten) {
-  make_plain();
-  fs::create_directory(file().string() + ".lock");
-  expect_refusal("webui.db.lock: Is a directory.");
-}
-
-TEST_F(RefusedRepair, NewerThanWeKnow) {
-  make_broken();
-  open(url())->write_now([](Tx& tx) { tx.exec("INSERT INTO fg_migration (version, applied_at) VALUES (99, 1)"); });
-  sqlite3_command(file(), "PRAGMA journal_mode = DELETE");
-  expect_refusal("A newer Fluxgate wrote this database: its schema is 99");
-}
-
-TEST_F(RefusedRepair, OutOfDisk) {
-  make_plain();
-  const test::SmallDisk disk(folder_ / "disk");
-  if (!disk.mounted()) GTEST_SKIP() << "only root can mount a small disk";
-  const fs::path there = folder_ / "disk" / "webui.db";
-  fs::copy_file(file(), there);
-  disk.fill();
-  const auto repair_there = [&] { return repair(*care_for("sqlite:///" + there.string()), options(), yes); };
-  const std::string before = bytes_of(there);
-  std::string said = "it was done";
-  try {
-    repair_there();
-  } catch (const Failure& failure) {
-    said = failure.what();
-  }
-  EXPECT_NE(said.find("full"), std::string::npos) << said;
-  EXPECT_EQ(bytes_of(there), before);
-  fs::remove(disk.filler());
-  EXPECT_TRUE(repair_there().backup) << "with room it is done";
-}
-
-// Unlike the above of pages that were on the disk when it was full.
-TEST_F(RefusedRepair, OutOfDiskInTheMiddle) {
-  make_plain();
-  const test::SmallDisk disk(folder_ / "disk");
-  if (!disk.mounted()) GTEST_SKIP() << "only root can mount a small disk";
-  const fs::path there = folder_ / "disk" / "webui.db";
-  fs::copy_file(file(), there);
-  add_pages(there);
-  const std::string before = bytes_of(there);
-  std::string during;
-  const auto care = care_for("sqlite:///" + there.string());
-  const auto grow = [&](Tx& tx) {
-    tx.exec("PRAGMA cache_size = 1");
-    tx.exec("UPDATE pages SET n = -n");
-    during = bytes_of(there);
-    tx.exec("INSERT INTO pages SELECT n, text || text FROM pages");
-    tx.exec("INSERT INTO pages SELECT n, text || text FROM pages");
-  };
-  try {
-    care->change_after_backup((folder_ / "backups").string(), kNow, {}, grow);
-    FAIL() << "it was done";
-  } catch (const CareFailure& failure) {
-    EXPECT_NE(failure.text().en.find("full. Nothing was changed."), std::string::npos) << failure.text().en;
-  }
-  EXPECT_TRUE(during != before) << "this is of a write whose pages are in the file already";
-  EXPECT_TRUE(bytes_of(there) == before);
-  EXPECT_FALSE(fs::exists(there.string() + "-journal"));
-  EXPECT_EQ(backups(), 0);
-}
-
-TEST_F(RefusedRepair, ThatCannotBeUndoneSaysSoAndKeepsTheBackup) {
-  make_plain();
-  const auto away = [this](Tx&) {
-    fs::rename(file(), folder_ / "away");
-    fs::create_directory(file());
-    throw Failure("stopped");
-  };
-  try {
-    care_for(url())->change_after_backup((folder_ / "backups").string(), kNow, {}, away);
-    FAIL() << "it was done";
-  } catch (const CareFailure& failure) {
-    EXPECT_NE(failure.text().en.find("could not be undone"), std::string::npos) << failure.text().en;
-    EXPECT_NE(failure.text().en.find("It began so: stopped"), std::string::npos) << failure.text().en;
-    EXPECT_NE(failure.text().zh.find("备份为 " + (folder_ / "backups").string()), std::string::npos) << failure.text().zh;
-  }
-  EXPECT_EQ(backups(), 1);
-}
-
 TEST_F(RepairOfAFile, IsLookedAtWhereNothingCanBeWritten) {
   const fs::path folder = folder_ / "a folder #1?", place = folder_ / "view";
   fs::create_directories(folder);
@@ -445,7 +169,7 @@ TEST_F(RepairOfAFile, IsLookedAtWhereNothingCanBeWritten) {
 
 // ---- backup and restore ----
 
-class BackupOfAFile : public Folder {};
+class BackupOfAFile : public CareFolder {};
 
 TEST_F(BackupOfAFile, IsTakenBesideAServerAndPutBack) {
   make_broken();
@@ -529,10 +253,10 @@ TEST_F(BackupOfAFile, IsPutBackForWhomTheDatabaseWas) {
 
 // ---- links ----
 
-class LinkToAFile : public Folder {
+class LinkToAFile : public CareFolder {
  protected:
   void SetUp() override {
-    Folder::SetUp();
+    CareFolder::SetUp();
     fs::create_directories(folder_ / "elsewhere");
     fs::create_symlink("../webui.db", link());
     fs::create_directory_symlink("elsewhere", folder_ / "door");
