@@ -21,6 +21,9 @@ constexpr std::chrono::seconds kRideOver{30};       // Patroni's own leases last
 constexpr std::chrono::seconds kStarting{15};       // a database that a container starts beside us
 constexpr milliseconds kFirstPause{5}, kLongestPause{500};
 constexpr int kConnections = 8;
+// How long a thread that gets no session leaves the work to those that have one, before it asks for its own again.
+constexpr std::chrono::seconds kAside{5};
+constexpr std::chrono::minutes kTellAgain{1};
 // A transaction that is frozen is ended before those that wait for its locks lose patience.
 constexpr PgSession kServerSession{.statement_limit = std::chrono::seconds(30), .lock_limit = std::chrono::seconds(10),
                                    .idle_limit = std::chrono::seconds(5)};
@@ -81,11 +84,16 @@ class PostgresDatabase final : public Database {
 
   std::unique_ptr<PgConnection> first_session(OpenOptions options);
   void enqueue(std::deque<Work>& queue, std::shared_ptr<Job> job);
-  std::optional<Work> next_work();
+  std::optional<Work> next_work(const Session& session);
   void serve(Session session);
-  void run(Session& session, const Work& work);
-  std::exception_ptr failed_try(Session& session, const Work& work, Pace& pace, bool& again);
+  enum class Next { finish, again, leave };
+  bool run(Session& session, const Work& work);
+  std::exception_ptr failed_try(Session& session, const Work& work, Pace& pace, Next& next);
+  bool leave_to_others(const Work& work, const PgFailure& failure);
+  bool stand_aside(std::unique_lock<std::mutex>& lock);
   void connect(Session& session);
+  void drop(Session& session);
+  void begin_epoch();
   std::uint64_t epoch_of(const PgConnection& session, std::uint64_t begun);
   void read_once(PgConnection& session, Job& job);
   void write_once(Session& session, const Work& work);
@@ -96,16 +104,19 @@ class PostgresDatabase final : public Database {
   const PostgresTarget target_;
   const PgSession session_;
   const bool read_only_;
-  int most_writing_ = 1;
+  int most_ = 1, most_writing_ = 1;  // sessions
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<bool> away_{false};  // told once, however many closures notice
   std::unique_ptr<Bulletin> bulletin_;  // none where nothing is written: a standby knows no LISTEN
 
   std::mutex mutex_;  // guards what follows up to threads_
-  std::condition_variable work_, stopping_;
+  std::condition_variable work_, stopping_, aside_;
   std::deque<Work> reads_, writes_;
   std::uint64_t numbers_ = 0;
   int writing_ = 0;
+  int living_ = 0;          // sessions of this epoch
+  int told_living_ = 0;     // when it was said last that there are no more
+  Clock::time_point tell_again_{};
   std::string incarnation_;  // of the server that this epoch is of
   bool stopped_ = false;
   std::vector<std::thread> threads_;
@@ -132,10 +143,11 @@ PostgresDatabase::PostgresDatabase(std::string_view url, OpenOptions options)
       read_only_(options.read_only) {
   Session first{first_session(options)};  // here, so that a wrong URL is heard of at once
   incarnation_ = first->incarnation();
+  living_ = 1;
   if (!read_only_) bulletin_ = std::make_unique<Bulletin>(target_);
-  const int count = options.connections > 0 ? options.connections : kConnections;
-  most_writing_ = std::max(1, count - std::max(1, count / 4));
-  for (int i = 0; i < count; ++i)
+  most_ = options.connections > 0 ? options.connections : kConnections;
+  most_writing_ = std::max(1, most_ - std::max(1, most_ / 4));
+  for (int i = 0; i < most_; ++i)
     threads_.emplace_back([this, session = i == 0 ? std::move(first) : Session{}]() mutable { serve(std::move(session)); });
 }
 
@@ -162,6 +174,7 @@ void PostgresDatabase::stop() {
   }
   work_.notify_all();
   stopping_.notify_all();
+  aside_.notify_all();
   for (std::thread& thread : threads_)
     if (thread.joinable()) thread.join();
   if (bulletin_) bulletin_->stop();
@@ -181,8 +194,8 @@ void PostgresDatabase::enqueue(std::deque<Work>& queue, std::shared_ptr<Job> job
   job->finish(std::make_exception_ptr(Failure("the database is closed")));
 }
 
-// The oldest that may run; nullopt when stopped and everything accepted is done.
-std::optional<PostgresDatabase::Work> PostgresDatabase::next_work() {
+// The oldest that may run; nullopt when stopped and everything accepted is done. Nobody leaves work to who ends so.
+std::optional<PostgresDatabase::Work> PostgresDatabase::next_work(const Session& session) {
   std::unique_lock lock(mutex_);
   for (;;) {
     const bool may_write = !writes_.empty() && writing_ < most_writing_;
@@ -194,20 +207,46 @@ std::optional<PostgresDatabase::Work> PostgresDatabase::next_work() {
       writing_ += work.writes;
       return work;
     }
-    if (stopped_ && writes_.empty()) return std::nullopt;
+    if (stopped_ && writes_.empty()) {
+      if (session && session.epoch == epoch_) --living_;
+      return std::nullopt;
+    }
     work_.wait(lock);
   }
 }
 
 void PostgresDatabase::serve(Session session) {
-  while (auto work = next_work()) {
-    run(session, *work);
-    if (!work->writes) continue;
-    std::lock_guard lock(mutex_);
-    --writing_;
+  while (auto work = next_work(session)) {
+    const bool left = !run(session, *work);
+    if (!work->writes && !left) continue;
+    std::unique_lock lock(mutex_);
+    writing_ -= work->writes;
     work_.notify_one();
     if (stopped_) work_.notify_all();
+    if (left && !stand_aside(lock)) return;
   }
+}
+
+// The server is well but gives no more sessions (its limit, the role's, the database's): who has one does the work.
+// False when nobody has.
+bool PostgresDatabase::leave_to_others(const Work& work, const PgFailure& failure) {
+  std::lock_guard lock(mutex_);
+  if (living_ == 0 || Clock::now() >= work.until) return false;
+  (work.writes ? writes_ : reads_).push_front(work);
+  work_.notify_one();
+  if (living_ != told_living_ && Clock::now() >= tell_again_) {
+    log::warn("PostgreSQL gives this node {} of {} sessions, its closures wait for those; DATABASE_POOL_SIZE is too high, or max_connections "
+              "or the role's CONNECTION LIMIT too low: {}", living_, most_, failure.what());
+    told_living_ = living_;
+    tell_again_ = Clock::now() + kTellAgain;
+  }
+  return true;
+}
+
+// Until it is time to ask for a session again, or no other has one. False when others end what there is to do.
+bool PostgresDatabase::stand_aside(std::unique_lock<std::mutex>& lock) {
+  aside_.wait_for(lock, kAside, [this] { return stopped_ || living_ == 0; });
+  return !stopped_ || living_ == 0;
 }
 
 // Ends early when the database is being stopped.
@@ -223,42 +262,52 @@ bool PostgresDatabase::stopping() {
 
 // ---- one closure ----
 
-void PostgresDatabase::run(Session& session, const Work& work) {
+// False when it was left to others.
+bool PostgresDatabase::run(Session& session, const Work& work) {
   Pace pace;
   std::exception_ptr error;
-  for (bool again = true; again;) {
+  for (auto next = Next::again; next == Next::again;) {
     try {
       connect(session);
       if (work.writes) write_once(session, work);
       else read_once(*session, *work.job);
       error = nullptr;
-      again = false;
+      next = Next::finish;
     } catch (...) {
-      error = failed_try(session, work, pace, again);
+      error = failed_try(session, work, pace, next);
     }
+    if (next == Next::leave) return false;
   }
   work.job->finish(error);
+  return true;
 }
 
-// What was thrown; `again` tells whether another try may do better.
-std::exception_ptr PostgresDatabase::failed_try(Session& session, const Work& work, Pace& pace, bool& again) {
-  again = false;
+// What was thrown; `next` tells whether another try, or another session, may do better.
+std::exception_ptr PostgresDatabase::failed_try(Session& session, const Work& work, Pace& pace, Next& next) {
+  using Kind = PgFailure::Kind;
+  next = Next::finish;
   try {
     // A closure may have made something of its own of the server's error.
     if (session) session->raise_failure();
     throw;
   } catch (const PgFailure& failure) {
     if (session) session->rollback();
-    if (failure.kind() == PgFailure::Kind::refused) return std::current_exception();
-    const bool lost = failure.kind() == PgFailure::Kind::lost;
-    again = Clock::now() < work.until && !(lost && stopping());
-    if (lost) {
-      session.reset();
-      auto met_in = session.epoch;
-      epoch_.compare_exchange_strong(met_in, met_in + 1);
+    if (failure.kind() == Kind::refused) return std::current_exception();
+    if (failure.kind() == Kind::full && leave_to_others(work, failure)) {
+      next = Next::leave;
+      return nullptr;
     }
-    if (lost && !away_.exchange(true)) log::warn("the database is away, its closures wait: {}", failure.what());
-    if (again) pause(pace.next());
+    if (failure.kind() == Kind::lost) {
+      drop(session);
+      std::lock_guard lock(mutex_);
+      if (session.epoch == epoch_) begin_epoch();
+    }
+    const bool away = failure.kind() != Kind::conflict;
+    if (away && !away_.exchange(true)) log::warn("the database is away, its closures wait: {}", failure.what());
+    if (Clock::now() < work.until && !(away && stopping())) {
+      next = Next::again;
+      pause(pace.next());
+    }
     return std::current_exception();
   } catch (...) {
     if (session) session->rollback();
@@ -269,20 +318,40 @@ std::exception_ptr PostgresDatabase::failed_try(Session& session, const Work& wo
 void PostgresDatabase::connect(Session& session) {
   const auto epoch = epoch_.load();
   if (session && session->alive() && session.epoch == epoch) return;
-  session.reset();
+  drop(session);
   session.epoch = epoch;
-  session.connection = std::make_unique<PgConnection>(target_, session_);
-  session.epoch = epoch_of(*session, epoch);
+  auto made = std::make_unique<PgConnection>(target_, session_);
+  {
+    std::lock_guard lock(mutex_);
+    session.epoch = epoch_of(*made, epoch);
+    session.connection = std::move(made);
+    if (session.epoch == epoch_ && ++living_ == most_) told_living_ = 0;
+  }
   if (away_.exchange(false)) log::info("the database is back");
 }
 
-// Of a session whose making began in the epoch `begun`. Those that only read may be spread over many standbys.
-std::uint64_t PostgresDatabase::epoch_of(const PgConnection& session, std::uint64_t begun) {
+void PostgresDatabase::drop(Session& session) {
+  if (!session) return;
+  session.reset();
   std::lock_guard lock(mutex_);
+  if (session.epoch == epoch_ && --living_ == 0) aside_.notify_all();
+}
+
+// What there is of the last one is used no more. With `mutex_` held.
+void PostgresDatabase::begin_epoch() {
+  ++epoch_;
+  living_ = 0;
+  aside_.notify_all();
+}
+
+// Of a session whose making began in the epoch `begun`. Those that only read may be spread over many standbys. With
+// `mutex_` held.
+std::uint64_t PostgresDatabase::epoch_of(const PgConnection& session, std::uint64_t begun) {
   if (read_only_ || session.incarnation() == incarnation_) return begun;
   incarnation_ = session.incarnation();
   bulletin_->follow(incarnation_);
-  return ++epoch_;
+  begin_epoch();
+  return epoch_;
 }
 
 void PostgresDatabase::read_once(PgConnection& session, Job& job) {
@@ -336,11 +405,11 @@ bool PostgresDatabase::was_committed(Session& session, const Work& work, const s
       if (fate == PgConnection::Fate::committed || fate == PgConnection::Fate::forgotten) break;
       if (fate == PgConnection::Fate::none || !same) return false;  // under way elsewhere is another's
     } catch (const PgFailure&) {
-      session.reset();
+      drop(session);
     }
     pause(pace.next());
   } while (Clock::now() < until && !stopping());
-  session.reset();
+  drop(session);
   throw OutcomeUnknown();
 }
 

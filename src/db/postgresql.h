@@ -6,6 +6,8 @@
 //  - a deadlock or a serialisation failure, a server that shuts down or became a standby, a session lost before
 //    COMMIT was sent: nothing stands. It is run again, on whichever server of the URL takes writes by then, until
 //    kRideOver after it was given; then its caller gets the Failure.
+//  - no session beyond those the pool has is to be had (SQLSTATE 53300): those do the work, and the pool grows again when
+//    the server lets it. A pool that has none waits as for a server that is away.
 //  - a statement over its time limit, or any other error: rolled back, its caller gets the Failure. Also when the
 //    closure swallowed it, for the transaction is spoilt.
 //  - a session lost during COMMIT: whether it was done is not known. The transaction's number was noted when it

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <poll.h>
 
 namespace fluxgate::db {
 namespace {
@@ -14,8 +15,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStartLimit{10'000};
 // A COMMIT may have to wait for a standby; it must not be cut short, only given up.
 constexpr milliseconds kCommitLimit{60'000};
-// PostgreSQL's word for it; libpq has none.
+// PostgreSQL's words; libpq has none.
 constexpr const char* kNoSession = "08001";
+constexpr const char* kTooManySessions = "53300";
+// A server that is full says so at once. One that takes longer to answer is away.
+constexpr milliseconds kRefusalLimit{2'000};
 // More distinct statements than the product has; beyond it something builds SQL from data.
 constexpr std::size_t kMaxStatements = 512;
 
@@ -65,6 +69,23 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// libpq keeps the SQLSTATE of a refused session to itself, and the words are the server's language; but told so in time, it
+// says the SQLSTATE in place of the words. So this is one more try to connect, which may succeed; bounded, and unlike
+// PQconnectdbParams not by host.
+PGconn* connect_naming_state(const Keywords& keywords) {
+  PGconn* connection = PQconnectStartParams(keywords.names.data(), keywords.values.data(), 0);
+  PQsetErrorVerbosity(connection, PQERRORS_SQLSTATE);
+  const auto until = std::chrono::steady_clock::now() + kRefusalLimit;
+  for (auto next = PGRES_POLLING_WRITING; PQstatus(connection) != CONNECTION_BAD && next != PGRES_POLLING_FAILED && next != PGRES_POLLING_OK;) {
+    pollfd watched{PQsocket(connection), static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now()).count();
+    if (left <= 0 || ::poll(&watched, 1, static_cast<int>(left)) <= 0) break;
+    next = PQconnectPoll(connection);
+  }
+  PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+  return connection;
+}
+
 enum class Meant { to_write, to_read };
 
 // PostgreSQL's appendix A.
@@ -105,17 +126,30 @@ bool may_be_starting(const PostgresTarget& target) {
 }
 
 PgConnection::PgConnection(const PostgresTarget& target, const PgSession& session) : target_(target), session_(session) {
-  const Keywords keywords(target);
+  connect();
+  settle();
+}
+
+void PgConnection::connect() {
+  const Keywords keywords(target_);
+  const auto begun = std::chrono::steady_clock::now();
   connection_.reset(PQconnectdbParams(keywords.names.data(), keywords.values.data(), 0));
-  if (PQstatus(connection_.get()) != CONNECTION_OK)
-    throw PgFailure(PgFailure::Kind::lost,
-                    fmt::format("PostgreSQL at {} cannot be used: {}", target.described, one_line(PQerrorMessage(connection_.get()))), kNoSession);
+  if (PQstatus(connection_.get()) == CONNECTION_OK) return;
+  const std::string why = fmt::format("PostgreSQL at {} cannot be used: {}", target_.described, one_line(PQerrorMessage(connection_.get())));
+  if (std::chrono::steady_clock::now() - begun < kRefusalLimit) connection_.reset(connect_naming_state(keywords));
+  if (PQstatus(connection_.get()) == CONNECTION_OK) return;
+  const bool full = std::string_view(PQerrorMessage(connection_.get())).contains(fmt::format(":  {}", kTooManySessions));
+  throw PgFailure(full ? PgFailure::Kind::full : PgFailure::Kind::lost, why, full ? kTooManySessions : kNoSession);
+}
+
+// What the role, the database or the server may have set otherwise.
+void PgConnection::settle() {
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);  // "already exists, skipping"
-  line_ = std::make_unique<PgPipeline>(connection_.get(), session.quiet, [this] { return server_answers(); });
+  line_ = std::make_unique<PgPipeline>(connection_.get(), session_.quiet, [this] { return server_answers(); });
   const auto set = [this](std::string_view name, std::string_view value) { line_->send(fmt::format("SET {} = {}", name, value)); };
-  set("statement_timeout", std::to_string(session.statement_limit.count()));
-  set("lock_timeout", std::to_string(session.lock_limit.count()));
-  set("idle_in_transaction_session_timeout", std::to_string(session.idle_limit.count()));
+  set("statement_timeout", std::to_string(session_.statement_limit.count()));
+  set("lock_timeout", std::to_string(session_.lock_limit.count()));
+  set("idle_in_transaction_session_timeout", std::to_string(session_.idle_limit.count()));
   set("datestyle", "'ISO, YMD'");
   set("timezone", "'UTC'");
   set("default_transaction_isolation", "'read committed'");

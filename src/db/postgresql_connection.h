@@ -27,6 +27,7 @@ class PgFailure : public Failure {
  public:
   enum class Kind {
     lost,      // the session is gone, or its server takes no writes any more; another one may do
+    full,      // no session is to be had beside those there are; the server is well
     conflict,  // the transaction lost against others (deadlock, a lock that took too long): nothing of it stands
     refused,   // the statement itself; again it would fail again
   };
@@ -61,7 +62,7 @@ bool may_be_starting(const PostgresTarget& target);
 
 class PgConnection final : public Tx, public Posting {
  public:
-  // Connects to a server that `target` names. Throws PgFailure (lost), never with the password.
+  // Connects to a server that `target` names. Throws PgFailure (lost, full), never with the password.
   PgConnection(const PostgresTarget& target, const PgSession& session);
 
   Dialect dialect() const override { return Dialect::postgresql; }
@@ -98,8 +99,11 @@ class PgConnection final : public Tx, public Posting {
   struct ConnectionDeleter {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
+  using Handle = std::unique_ptr<PGconn, ConnectionDeleter>;
   enum class Stage { none, due, open };  // of the transaction; due: begins with its first statement
 
+  void connect();
+  void settle();
   std::int64_t do_exec(std::string_view sql, std::span<const Param> params) override;
   void do_query(std::string_view sql, std::span<const Param> params,
                 const std::function<void(const Row&)>& on_row) override;
@@ -113,7 +117,7 @@ class PgConnection final : public Tx, public Posting {
 
   const PostgresTarget target_;
   const PgSession session_;
-  std::unique_ptr<PGconn, ConnectionDeleter> connection_;
+  Handle connection_;
   std::unique_ptr<PgPipeline> line_;
   std::string incarnation_;
   int backend_ = 0;

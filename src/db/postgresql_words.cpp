@@ -13,8 +13,13 @@ namespace {
 struct Meaning {
   std::string_view state, en, zh;
 };
-constexpr std::array<Meaning, 9> kMeanings{{
+constexpr std::array<Meaning, 10> kMeanings{{
     {"08001", "{}. Check host, port, user, password and name in DATABASE_URL.", "{}。请检查 DATABASE_URL 中的主机、端口、用户、密码和库名。"},
+    {"53300",
+     "{}. Every node keeps up to DATABASE_POOL_SIZE (8) sessions and one for news: lower it, or raise max_connections of the server or the "
+     "CONNECTION LIMIT of the role or the database.",
+     "{}。每个节点最多占用 DATABASE_POOL_SIZE（默认 8）个会话，另有 1 个用于通知：请调小该值，或调大服务器的 max_connections，"
+     "或角色、数据库的 CONNECTION LIMIT。"},
     {"42501",
      "PostgreSQL allows the user of DATABASE_URL too little: {}. That user must own the tables (ALTER TABLE … OWNER TO), and be allowed to "
      "make new ones (GRANT USAGE, CREATE ON SCHEMA) and, for backups, schemas (GRANT CREATE ON DATABASE). Nothing was changed.",

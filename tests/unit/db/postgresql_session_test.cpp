@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "db/care.h"
 #include "db/post.h"
 #include "db/postgresql_connection.h"
 #include "db/storable_text.h"
@@ -87,6 +88,28 @@ class Session : public testing::Test {
 
   PostgresTarget target_;
 };
+
+TEST_F(Session, ThatTheServerHasNoRoomForSaysWhichLimitsToChange) {
+  const std::string url = PostgresServer::shared().new_database();
+  PgConnection(parse_postgres_url(url, true), {})
+      .command("DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'none_left') THEN "
+               "CREATE ROLE none_left LOGIN CONNECTION LIMIT 0; END IF; END $$");
+  try {
+    PgConnection(parse_postgres_url(url + "&user=none_left", true), {});
+    ADD_FAILURE() << "the role may have none";
+  } catch (const PgFailure& failure) {
+    EXPECT_EQ(failure.kind(), PgFailure::Kind::full) << failure.what();
+    for (const std::string& said : {told(failure).en, told(failure).zh})
+      for (const char* word : {"none_left", "DATABASE_POOL_SIZE", "max_connections", "CONNECTION LIMIT"}) EXPECT_TRUE(said.contains(word)) << said;
+  }
+  try {
+    PgConnection(parse_postgres_url(url + "&user=nobody_knows", true), {});
+    ADD_FAILURE() << "there is no such role";
+  } catch (const PgFailure& failure) {
+    EXPECT_EQ(failure.kind(), PgFailure::Kind::lost) << failure.what();
+    EXPECT_TRUE(told(failure).en.contains("Check host, port, user")) << told(failure).en;
+  }
+}
 
 TEST_F(Session, EndsAStatementAtItsLimit) {
   PgConnection session(target_, {.statement_limit = seconds(1)});

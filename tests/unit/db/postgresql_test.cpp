@@ -136,6 +136,43 @@ TEST_F(Postgres, DoesNotBelieveAServerThatCrashedThatItWasThisTransactionThatWas
   EXPECT_EQ(runs, 2) << "what was not done is done again, whoever says so";
 }
 
+// Other sessions of the pool must not be given up for one that cannot be had.
+TEST_F(Postgres, MakesDoWithTheSessionsThatTheServerGives) {
+  database_->write_now([](Tx& tx) {
+    tx.exec("DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'few') THEN CREATE ROLE few LOGIN; END IF; END $$");
+    tx.exec("ALTER ROLE few CONNECTION LIMIT 3");
+    tx.exec("GRANT ALL ON t TO few");
+  });
+  testing::internal::CaptureStderr();
+  {
+    auto few = open(url_ + "&user=few", {.connections = 6});
+    const auto write_twelve = [&few](const std::string& round) {
+      std::vector<std::thread> writers;
+      for (int i = 0; i < 12; ++i)
+        writers.emplace_back([&few, key = fmt::format("{}{}", round, i)] {
+          EXPECT_NO_THROW(few->write_now([&key](Tx& tx) {
+            tx.exec("INSERT INTO t VALUES ($1, 1)", {key});
+            tx.number("SELECT COUNT(*) FROM (SELECT pg_sleep(0.3)) AS held");
+          })) << key;
+        });
+      for (auto& writer : writers) writer.join();
+    };
+    write_twelve("short");
+    // All are lost and others to be had: those that stood aside are called back.
+    database_->write_now([](Tx& tx) {
+      tx.exec("ALTER ROLE few CONNECTION LIMIT -1");
+      tx.number("SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'few'");
+    });
+    write_twelve("again");
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string shortage = "sessions, its closures wait for those";
+  ASSERT_TRUE(log.contains(shortage)) << log;
+  EXPECT_EQ(log.find(shortage), log.rfind(shortage)) << "told once\n" << log;
+  EXPECT_GT(log.find("the database is away"), log.find(shortage)) << "when it was, later\n" << log;
+  EXPECT_EQ(database_->read_now([](Tx& tx) { return tx.number("SELECT COUNT(*) FROM t"); }), 24);
+}
+
 TEST_F(Postgres, RidesOverARestartOfTheServer) {
   PostgresServer server;
   auto database = open(server.new_database(), {.connections = 2});
