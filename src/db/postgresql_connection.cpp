@@ -153,6 +153,7 @@ void PgConnection::settle() {
   set("datestyle", "'ISO, YMD'");
   set("timezone", "'UTC'");
   set("default_transaction_isolation", "'read committed'");
+  set("standard_conforming_strings", "on");
   // When statistics were reset is known to have changed after a crash, also of one backend; the start of the server
   // tells all other ends.
   line_->send("SELECT concat(pg_postmaster_start_time(), ' ', stats_reset), pg_backend_pid() FROM pg_stat_archiver");

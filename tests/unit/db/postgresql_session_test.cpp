@@ -111,6 +111,12 @@ TEST_F(Session, ThatTheServerHasNoRoomForSaysWhichLimitsToChange) {
   }
 }
 
+TEST_F(Session, ReadsTextsAsTheStandardDoesWhateverIsSet) {
+  const std::string url = PostgresServer::shared().new_database() + "&options=-cstandard_conforming_strings%3Doff";
+  PgConnection session(parse_postgres_url(url, true), {});
+  EXPECT_EQ(static_cast<Tx&>(session).number(R"(SELECT CASE WHEN 'a_b' LIKE 'a\_b' ESCAPE '\' THEN 1 ELSE 0 END)"), 1);
+}
+
 TEST_F(Session, EndsAStatementAtItsLimit) {
   PgConnection session(target_, {.statement_limit = seconds(1)});
   session.begin_write();
