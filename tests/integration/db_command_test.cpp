@@ -119,6 +119,36 @@ TEST_F(DbCommand, ServeRefusesWhatNeedsRepairUnlessToldToRepair) {
   EXPECT_EQ(ask("SELECT COUNT(*) FROM credit_log;"), "0");
 }
 
+TEST_F(DbCommand, ServeWithRepairRefusesWhatOnlyTheOperatorCanSeeTo) {
+  ASSERT_EQ(db({"repair"}).exit_code, 0);
+  ASSERT_EQ(ask("DROP VIEW credit; CREATE TABLE elsewhere (id TEXT); CREATE VIEW credit AS SELECT id FROM elsewhere;"), "");
+  const std::vector<std::string> serve{"serve", "--repair", "--port", "0", "--data-dir", folder_.path().string(), "--database-url", url_};
+  for (const Finished& refused : {db({"repair", "--yes"}), run_program(serve)}) {
+    EXPECT_EQ(refused.exit_code, 1) << refused.output;
+    EXPECT_NE(refused.output.find("✗ credit "), std::string::npos) << refused.output;
+    EXPECT_NE(refused.output.find("DROP VIEW \"credit\""), std::string::npos) << refused.output;
+  }
+  EXPECT_EQ(ask("SELECT COUNT(*) FROM credit;"), "0");  // theirs still
+}
+
+TEST_F(DbCommand, OneBrokenSettingShutsNobodyOut) {
+  ASSERT_EQ(db({"repair"}).exit_code, 0);
+  ASSERT_EQ(ask("INSERT INTO config (id, data, version) VALUES (1, '[]', 0);"), "");
+  const Finished checked = db({"check"});
+  EXPECT_EQ(checked.exit_code, 1) << checked.output;
+  EXPECT_NE(checked.output.find("! config "), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find("UPDATE config SET data = '…' WHERE id = 1"), std::string::npos) << checked.output;
+  const auto running = server();
+  running->start();
+  const Client client(running->base_url(), nullptr);
+  const Answer made = client.post("/api/v1/auths/signup", "", {{"name", "Ann"}, {"email", "ann@example.org"}, {"password", kPassword}});
+  EXPECT_EQ(made.status, 200) << made.body;
+  const Answer back = client.post("/api/v1/auths/signin", "", {{"email", "ann@example.org"}, {"password", kPassword}});
+  EXPECT_EQ(back.status, 200) << back.body;
+  EXPECT_EQ(client.get("/api/config").status, 200);
+  EXPECT_EQ(running->stop(), 0) << running->log();
+}
+
 TEST_F(DbCommand, SchemaIsTakenByTheEnginesOwnTool) {
   const Finished printed = run_program({"db", "schema", "--dialect", on_postgresql() ? "postgresql" : "sqlite"});
   ASSERT_EQ(printed.exit_code, 0);

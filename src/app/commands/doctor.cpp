@@ -9,6 +9,7 @@
 #include "app/workspace.h"
 #include "base/ids.h"
 #include "catalogue/catalogue.h"
+#include "db/remarks.h"
 #include "identity/secrets.h"
 #include "providers/fal/fal_adapter.h"
 #include "tasks/accounts.h"
@@ -60,6 +61,8 @@ void check_database(Doctor& doctor, db::Database& database) {
   auto books = database.read_now([](db::Tx& tx) { return tasks::audit(tx); });
   if (!books.empty()) doctor.finding(fmt::format("the books disagree in {} places, first: {}", books.size(), books.front()),
                                      "keep a copy of the database and report this; fluxgate db verify lists all");
+  for (const auto& line : database.read_now([](db::Tx& tx) { return db::remarks(tx); }))
+    doctor.finding(fmt::format("{}: {}", line.table, line.text.en), "as it says; fluxgate db check lists all that is missing or different");
   if (integrity == "ok" && books.empty()) doctor.well(fmt::format("database {}, books in order", database.dialect() == db::Dialect::sqlite ? "sqlite" : "postgresql"));
 }
 
