@@ -56,7 +56,9 @@ Result<void> repair_now(const Config& config, const std::string& url) {
   };
   FLUX_TRY(done, repair_database(config, url, wishes));
   if (!done.plan.possible()) return refused(done.plan);
-  if (done.backup) log::info("repair: the backup is {}", done.backup->place);
+  if (done.backup)
+    log::info("repair: the backup is {}{}", done.backup->place,
+              done.plan.adopts ? "; it holds the old secrets in clear text: keep it safe or delete it" : "");
   for (const auto& line : done.report) log::info("repair, done: {}: {}", line.table.empty() ? "-" : line.table, line.text.en);
   if (!done.scrubbed) log::warn("repair: VACUUM failed, so deleted secrets may still lie in the file; run it when there is room");
   return {};

@@ -1,6 +1,8 @@
 // What needs a server of its own: the death of the process, its orderly end, and a server without a provider.
 #include <thread>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 
 #include "base/crypto.h"
@@ -157,6 +159,19 @@ TEST(Restart, WithoutAProviderSubmitsSayWhy) {
                                          {{"baseUrl", "http://127.0.0.1:9"}, {"apiKey", "key:of-nobody"}});
   EXPECT_EQ(unreachable.json().at("success"), false) << unreachable.body;
   EXPECT_EQ(server.stop(), 0) << server.log();
+}
+
+// As the init process of a container it gets no signal that it does not take.
+TEST(Restart, AStopWhileItWaitsForItsDatabaseEndsItAtOnce) {
+  TempFolder folder;
+  boost::asio::io_context io;
+  boost::asio::ip::tcp::acceptor silent(io, {boost::asio::ip::address_v4::loopback(), 0});
+  const std::string url = fmt::format("postgresql://ann@127.0.0.1:{}/flux", silent.local_endpoint().port());
+  ServerProcess server(folder.path(), {"--database-url", url, "--repair"}, {});
+  server.start_only();
+  const auto waits_for_an_answer = silent.accept();
+  EXPECT_EQ(server.stop(), 0) << server.log();
+  EXPECT_NE(server.log().find("stopped before it served"), std::string::npos) << server.log();
 }
 
 // The path is a secret that only the server can make; a test that knows its secret can too.

@@ -176,16 +176,19 @@ ServerProcess::~ServerProcess() {
   if (pid_ > 0) kill();
 }
 
-void ServerProcess::start() {
-  const auto port_file = folder_ / "fluxgate.port";
-  std::filesystem::remove(port_file);
+void ServerProcess::start_only() {
+  std::filesystem::remove(folder_ / "fluxgate.port");
   std::vector<std::string> words{"serve", "--port", "0", "--data-dir", folder_.string()};
   words.insert(words.end(), arguments_.begin(), arguments_.end());
   if (std::ranges::find(words, "--database-url") == words.end())
     for (std::string& word : database_words(folder_.string())) words.push_back(std::move(word));
   pid_ = spawn(words, environment_, (folder_ / "log").string());
+}
+
+void ServerProcess::start() {
+  start_only();
   const bool answers = eventually([&] {
-    const std::string port = read_file(port_file);
+    const std::string port = read_file(folder_ / "fluxgate.port");
     if (!port.ends_with('\n')) return false;
     base_url_ = "http://127.0.0.1:" + port.substr(0, port.size() - 1);
     return Client(base_url_, nullptr).get("/health").status == 200;

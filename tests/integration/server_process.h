@@ -80,6 +80,7 @@ class ServerProcess {
 
   // Starts and waits until /health answers. Throws with the log when it does not.
   void start();
+  void start_only();  // and does not wait
   void kill();       // SIGKILL, and waits for the end
   void freeze();     // SIGSTOP
   void thaw();       // SIGCONT

@@ -46,7 +46,10 @@ ExitCode serve(const Config& config) {
   // Before any thread exists, so that all of them leave the signals to this one.
   StopSignals signals;
   std::optional<Promise> promise;  // outlives the node
-  auto node = Node::build(config);
+  auto node = [&] {
+    const StopEndsAtOnce while_starting(signals);
+    return Node::build(config);
+  }();
   if (!node) return report(node.error());
   try {
     (*node)->start();
