@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 
@@ -30,23 +31,43 @@ std::string percent_encoded(std::string_view text) {
 
 Error misconfigured(Text message) { return Error(Errc::internal, "database_url", std::move(message)); }
 
+constexpr std::array kPartNames{"DATABASE_TYPE", "DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME"};
+
 struct Parts {
   std::string url;      // when all are set
   std::string missing;  // when only some are
 };
 
-Parts parts_given() {
-  constexpr std::array kNames{"DATABASE_TYPE", "DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME"};
-  std::array<std::string, kNames.size()> parts;
+Error bad_part(std::string_view name, const Text& rule, std::string_view received) {
+  return misconfigured({fmt::format("{} must be {}; received: {}", name, rule.en, received), fmt::format("{} 必须是{}；收到：{}", name, rule.zh, received)});
+}
+
+bool is_port(std::string_view text) {
+  int number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failed == std::errc() && end == text.data() + text.size() && number >= 1 && number <= 65535;
+}
+
+// In a URL colons are for the port and slashes for the name: an IPv6 address stands in brackets, a folder of sockets encoded.
+std::string host_in_url(const std::string& host) {
+  if (host.starts_with('/')) return percent_encoded(host);
+  return host.contains("::") && !host.starts_with('[') ? "[" + host + "]" : host;
+}
+
+Result<Parts> parts_given() {
+  std::array<std::string, kPartNames.size()> parts;
   std::string missing;
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    parts[i] = variable(kNames[i]);
-    if (parts[i].empty()) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", kNames[i]);
+  for (std::size_t i = 0; i < kPartNames.size(); ++i) {
+    parts[i] = variable(kPartNames[i]);
+    if (parts[i].empty()) missing += fmt::format("{}{}", missing.empty() ? "" : ", ", kPartNames[i]);
   }
-  if (std::ranges::all_of(parts, &std::string::empty)) return {};
-  if (!missing.empty()) return {"", missing};
-  return {fmt::format("{}://{}:{}@{}:{}/{}", parts[0], percent_encoded(parts[1]), percent_encoded(parts[2]), parts[3], parts[4],
-                      percent_encoded(parts[5])), ""};
+  if (std::ranges::all_of(parts, &std::string::empty)) return Parts{};
+  if (!missing.empty()) return Parts{"", missing};
+  const auto& [type, user, password, host, port, name] = parts;
+  if (!type.starts_with("postgres")) return fail(bad_part("DATABASE_TYPE", {"postgresql", " postgresql"}, type));
+  if (!is_port(port)) return fail(bad_part("DATABASE_PORT", {"a number from 1 to 65535", " 1 到 65535 的数字"}, port));
+  return Parts{fmt::format("{}://{}:{}@{}:{}/{}", type, percent_encoded(user), percent_encoded(password), host_in_url(host), port,
+                           percent_encoded(name)), ""};
 }
 
 Result<std::string> with_schema(std::string url) {
@@ -133,7 +154,7 @@ Result<std::string> default_file(const std::string& data_dir) {
 
 Result<std::string> database_url(const Config& config) {
   if (!config.database_url.empty() && config.database_url != variable("DATABASE_URL")) return as_sqlalchemy_means(config.database_url);
-  const Parts parts = parts_given();
+  FLUX_TRY(parts, parts_given());
   if (!parts.url.empty() && !config.database_url.empty() && parts.url != config.database_url)
     return fail(misconfigured({"DATABASE_URL and the parts DATABASE_TYPE, DATABASE_HOST … name different databases. Unset one of them.",
                                "DATABASE_URL 与 DATABASE_TYPE、DATABASE_HOST 等变量指向不同的数据库，请只保留一种。"}));

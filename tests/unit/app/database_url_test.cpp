@@ -1,6 +1,7 @@
 #include "app/database_url.h"
 
 #include <cstdlib>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -16,7 +17,7 @@ class DatabaseUrl : public testing::Test {
                              "DATABASE_NAME", "DATABASE_SCHEMA"})
       ::unsetenv(name);
   }
-  static void set(const char* name, const char* value) { ::setenv(name, value, 1); }
+  static void set(const char* name, const std::string& value) { ::setenv(name, value.c_str(), 1); }
   static void set_parts() {
     set("DATABASE_TYPE", "postgresql");
     set("DATABASE_USER", "ann");
@@ -50,6 +51,31 @@ TEST_F(DatabaseUrl, OfPartsThatAreIncompleteIsRefusedByTheNamesOfTheMissing) {
   EXPECT_NE(url().find("not set: DATABASE_PASSWORD."), std::string::npos) << url();
   set("DATABASE_URL", "sqlite:////a.db");
   EXPECT_EQ(url(), "sqlite:////a.db");
+}
+
+TEST_F(DatabaseUrl, TakesAnyHostThatPostgresqlHas) {
+  set_parts();
+  for (const auto& [host, in_url] : std::map<std::string, std::string>{{"::1", "[::1]"}, {"[fe80::1]", "[fe80::1]"}, {"10.0.0.1", "10.0.0.1"},
+                                                                     {"db1,db2", "db1,db2"}, {"/var/run/postgresql", "%2Fvar%2Frun%2Fpostgresql"}}) {
+    set("DATABASE_HOST", host);
+    EXPECT_EQ(url(), "postgresql://ann:p%40ss%2Fword@" + in_url + ":5432/flux");
+  }
+}
+
+TEST_F(DatabaseUrl, NamesThePartThatIsWrongAndWhatItWas) {
+  for (const std::string port : {"1", "65535"}) {
+    set_parts();
+    set("DATABASE_PORT", port);
+    EXPECT_EQ(url(), "postgresql://ann:p%40ss%2Fword@db:" + port + "/flux");
+  }
+  for (const std::string port : {"0", "65536", "abc", "5432x"}) {
+    set_parts();
+    set("DATABASE_PORT", port);
+    EXPECT_NE(url().find("DATABASE_PORT must be a number from 1 to 65535; received: " + port), std::string::npos) << url();
+  }
+  set_parts();
+  set("DATABASE_TYPE", "mysql");
+  EXPECT_NE(url().find("DATABASE_TYPE must be postgresql; received: mysql"), std::string::npos) << url();
 }
 
 TEST_F(DatabaseUrl, ThatContradictsThePartsIsRefused) {
