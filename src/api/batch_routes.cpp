@@ -46,13 +46,15 @@ json::array refused_json(const json::array& refused, Language language) {
 json::object batch_json(const BatchView& view, Language language) {
   const tasks::Batch& batch = view.batch;
   json::object counts;
-  int ended = 0;
+  int ended = 0, kept = 0;
   for (TaskState state : tasks::kAllTaskStates) {
     const auto found = view.counts.find(state);
     const int count = found == view.counts.end() ? 0 : found->second;
     counts[tasks::name(state)] = count;
+    kept += count;
     if (tasks::is_final(state)) ended += count;
   }
+  const int removed = batch.total - kept;  // by the rules of retention, which take only what has ended
   return {{"id", batch.id},
           {"name", batch.name},
           {"provider", batch.provider},
@@ -60,7 +62,8 @@ json::object batch_json(const BatchView& view, Language language) {
           {"status", status_of(batch)},
           {"total", batch.total},
           {"counts", std::move(counts)},
-          {"progress", batch.total == 0 ? 1.0 : static_cast<double>(ended) / batch.total},
+          {"removed", removed},
+          {"progress", batch.total == 0 ? 1.0 : static_cast<double>(ended + removed) / batch.total},
           {"cost", {{"quote", view.quote.as_number()}, {"charged", view.charged.as_number()}, {"currency", "credits"}}},
           {"refused", refused_json(batch.refused, language)},
           {"created_at", iso8601(batch.created_at)},
