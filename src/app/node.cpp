@@ -10,6 +10,7 @@
 #include "api/routes.h"
 #include "app/common_secrets.h"
 #include "app/engine_thread.h"
+#include "app/keys.h"
 #include "app/live_catalogue.h"
 #include "app/opening_credit.h"
 #include "app/upkeep.h"
@@ -18,7 +19,6 @@
 #include "base/log.h"
 #include "credits/ledger.h"
 #include "identity/identity.h"
-#include "identity/secrets.h"
 #include "net/closing_client.h"
 #include "providers/fal/fal_adapter.h"
 #include "sandbox/sandbox.h"
@@ -117,8 +117,8 @@ Result<void> NodeImpl::build() {
   FLUX_TRY(workspace, open_workspace(config_, Access::serve));
   workspace_ = std::move(workspace);
   FLUX_CHECK(check_role());
-  FLUX_TRY(master, identity::master_key(config_.master_key, config_.data_dir));
-  FLUX_TRY(secret, identity::session_secret(config_.secret_key, config_.data_dir));
+  FLUX_TRY(master, app::master_key(config_, *workspace_.database));
+  FLUX_TRY(secret, app::session_secret(config_, *workspace_.database));
   master_key_ = master;
   session_secret_ = secret;
   FLUX_CHECK(build_accounts());

@@ -31,6 +31,9 @@
 
 namespace fluxgate::files {
 
+// What marks a folder of files (…/files) as one; "" = it is not marked.
+std::string folder_marker(const std::string& directory);
+
 struct DepotOptions {
   std::string directory;  // DATA_DIR/files
   std::string node_id;

@@ -40,6 +40,8 @@ std::string marker_in(const std::string& directory) {
 
 }  // namespace
 
+std::string folder_marker(const std::string& directory) { return read_marker(marker_path(directory)); }
+
 // Nodes that are gone have no folder; should that of a new one have been forgotten with them, it comes back here.
 awaitable<void> Depot::name_folder() {
   if (database_.dialect() == db::Dialect::sqlite) co_return;

@@ -180,7 +180,10 @@ TEST_F(Nodes, ShareOneDataFolderOrRefuse) {
   EXPECT_NE(refused.output.find("is not the data folder whose files this database knows"), std::string::npos) << refused.output;
   EXPECT_NE(refused.output.find("DATA_DIR"), std::string::npos) << "the remedy: " << refused.output;
 
+  EXPECT_TRUE(std::filesystem::is_empty(elsewhere.path())) << "no key that would open nothing";
+
   // The same folder, mounted elsewhere.
+  std::filesystem::create_directory(elsewhere.path() / "files");
   std::filesystem::copy_file(folder_.path() / "files" / "folder-id", elsewhere.path() / "files" / "folder-id",
                              std::filesystem::copy_options::overwrite_existing);
   for (const char* secret : {"master.key", ".webui_secret_key"})

@@ -6,11 +6,11 @@
 
 #include "app/blocking_client.h"
 #include "app/commands/commands.h"
+#include "app/keys.h"
 #include "app/workspace.h"
 #include "base/ids.h"
 #include "catalogue/catalogue.h"
 #include "db/remarks.h"
-#include "identity/secrets.h"
 #include "providers/fal/fal_adapter.h"
 #include "tasks/accounts.h"
 #include "tasks/audit.h"
@@ -96,7 +96,7 @@ providers::Outcome probe(const tasks::UpstreamAccount& account) {
 void check_upstream(Doctor& doctor, const Config& config, db::Database& database, const crypto::Sealer& sealer) {
   tasks::AccountStore store(sealer);
   if (auto unreadable = database.read_now([&store](db::Tx& tx) { return store.unreadable_key(tx); }))
-    return doctor.finding(*unreadable, "see above");
+    return doctor.finding(*unreadable, "restore that key; it opens what is stored");
   if (!config.fal_key.empty()) {
     tasks::UpstreamAccount account;
     account.account = {"environment", "flux", config.fal_base_url, config.fal_key, {}};
@@ -124,8 +124,8 @@ ExitCode examine(const Config& config) {
     return doctor.verdict();
   }
   check_database(doctor, *workspace->database);
-  auto master = identity::master_key(config.master_key, config.data_dir);
-  if (!master) doctor.finding(master.error().message().en, "set FLUXGATE_MASTER_KEY, or restore DATA_DIR/master.key");
+  auto master = master_key(config, *workspace->database);
+  if (!master) doctor.finding(master.error().message().en, "mount or restore DATA_DIR with its master.key, or set FLUXGATE_MASTER_KEY");
   else check_upstream(doctor, config, *workspace->database, crypto::Sealer(*master));
   if (config.public_url.empty()) doctor.hint("WEBUI_URL is not set: progress is polled, and input pictures go to the upstream inline");
   return doctor.verdict();

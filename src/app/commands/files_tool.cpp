@@ -7,8 +7,8 @@
 #include <boost/asio/use_future.hpp>
 #include <fmt/format.h>
 
+#include "app/keys.h"
 #include "base/ids.h"
-#include "identity/secrets.h"
 
 namespace fluxgate::app {
 
@@ -16,7 +16,7 @@ Result<std::unique_ptr<FilesTool>> FilesTool::open(const Config& config) {
   std::unique_ptr<FilesTool> tool(new FilesTool);
   FLUX_TRY(workspace, open_workspace(config, Access::look));
   tool->workspace_ = std::move(workspace);
-  FLUX_TRY(master, identity::master_key(config.master_key, config.data_dir));
+  FLUX_TRY(master, master_key(config, *tool->workspace_.database));
   tool->sealer_ = std::make_unique<crypto::Sealer>(master);
   tool->client_ = net::make_http_client(tool->io_);
   files::DepotOptions options;

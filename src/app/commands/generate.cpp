@@ -11,10 +11,10 @@
 #include "app/blocking_client.h"
 #include "app/commands/commands.h"
 #include "app/commands/people.h"
+#include "app/keys.h"
 #include "app/node.h"
 #include "base/crypto.h"
 #include "credits/ledger.h"
-#include "identity/secrets.h"
 #include "identity/tokens.h"
 
 namespace fluxgate::app {
@@ -169,7 +169,7 @@ Result<std::string> local_token(const Config& config, db::Database& database) {
     return credits::set_available(tx, id, kEnough, "", "fluxgate generate", stamp);
   });
   if (!granted) return fail(std::move(granted).error());
-  FLUX_TRY(secret, identity::session_secret(config.secret_key, config.data_dir));
+  FLUX_TRY(secret, session_secret(config, database));
   identity::Tokens tokens(secret);
   FLUX_TRY(session, console.token(std::string(identity::kLocalUser), tokens, std::chrono::hours(1)));
   return session.token;

@@ -7,11 +7,11 @@
 
 #include "app/commands/commands.h"
 #include "app/commands/people.h"
+#include "app/keys.h"
 #include "app/opening_credit.h"
 #include "app/workspace.h"
 #include "credits/ledger.h"
 #include "identity/input.h"
-#include "identity/secrets.h"
 #include "identity/tokens.h"
 
 namespace fluxgate::app {
@@ -45,12 +45,12 @@ void print(const identity::User& user) {
   fmt::print("{}  {:<8} {}  {}\n", user.id, role_name(user.role), user.email, user.name);
 }
 
-ExitCode with_console(const Config& config, const std::function<Result<void>(identity::Console&)>& act, Access access = Access::tool) {
+ExitCode with_console(const Config& config, const std::function<Result<void>(identity::Console&, db::Database&)>& act, Access access = Access::tool) {
   configure_log(config);
   auto workspace = open_workspace(config, access);
   if (!workspace) return report(workspace.error());
   auto console = open_console(config, *workspace->database);
-  auto done = act(console);
+  auto done = act(console, *workspace->database);
   return done ? ExitCode::ok : report(done.error());
 }
 
@@ -72,8 +72,8 @@ Result<void> list(identity::Console& console) {
   }
 }
 
-Result<void> token(identity::Console& console, const Config& config, const UserWords& words) {
-  FLUX_TRY(secret, identity::session_secret(config.secret_key, config.data_dir));
+Result<void> token(identity::Console& console, db::Database& database, const Config& config, const UserWords& words) {
+  FLUX_TRY(secret, session_secret(config, database));
   auto lifetime = identity::parse_duration(words.lifetime);
   if (!lifetime)
     return fail(Errc::invalid, "duration", {"--lifetime must be like 30m, 12h or 4w; -1 never ends. Received: " + words.lifetime,
@@ -107,18 +107,18 @@ void add_user(CLI::App& cli, Config& config, ExitCode& exit_code) {
   add_command->add_option("--role", words->role)->check(CLI::IsMember({"pending", "user", "admin"}));
   add_command->add_option("--default-credit", config.default_credit, "Credits the account opens with")->envname("CREDIT_DEFAULT_CREDIT");
   add_command->callback([&config, &exit_code, words] {
-    exit_code = with_console(config, [words](identity::Console& console) { return add(console, *words); });
+    exit_code = with_console(config, [words](identity::Console& console, db::Database&) { return add(console, *words); });
   });
 
   user->add_subcommand("list", "List all users")->callback([&config, &exit_code] {
-    exit_code = with_console(config, [](identity::Console& console) { return list(console); }, Access::read);
+    exit_code = with_console(config, [](identity::Console& console, db::Database&) { return list(console); }, Access::read);
   });
 
   auto* passwd = user->add_subcommand("passwd", "Set a password; ends the user's sessions");
   passwd->add_option("user", words->who, "E-mail or id")->required();
   passwd->add_option("--password", words->password, "Else read from standard input");
   passwd->callback([&config, &exit_code, words] {
-    exit_code = with_console(config, [words](identity::Console& console) -> Result<void> {
+    exit_code = with_console(config, [words](identity::Console& console, db::Database&) -> Result<void> {
       FLUX_CHECK(console.set_password(words->who, password_of(*words)));
       return {};
     });
@@ -128,7 +128,7 @@ void add_user(CLI::App& cli, Config& config, ExitCode& exit_code) {
   role->add_option("user", words->who, "E-mail or id")->required();
   role->add_option("role", words->role)->required()->check(CLI::IsMember({"pending", "user", "admin"}));
   role->callback([&config, &exit_code, words] {
-    exit_code = with_console(config, [words](identity::Console& console) -> Result<void> {
+    exit_code = with_console(config, [words](identity::Console& console, db::Database&) -> Result<void> {
       FLUX_TRY(changed, console.set_role(words->who, *role_of(words->role)));
       print(changed);
       return {};
@@ -140,7 +140,9 @@ void add_user(CLI::App& cli, Config& config, ExitCode& exit_code) {
   token_command->add_option("--lifetime", words->lifetime, "e.g. 12h; -1 never ends")->capture_default_str();
   token_command->add_option("--secret-key", config.secret_key)->envname("WEBUI_SECRET_KEY");
   token_command->callback([&config, &exit_code, words] {
-    exit_code = with_console(config, [&config, words](identity::Console& console) { return token(console, config, *words); });
+    exit_code = with_console(config, [&config, words](identity::Console& console, db::Database& database) {
+      return token(console, database, config, *words);
+    });
   });
 }
 
