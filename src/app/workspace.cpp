@@ -7,6 +7,7 @@
 #include "app/database_url.h"
 #include "app/repair.h"
 #include "base/log.h"
+#include "db/lacking_rights.h"
 #include "db/schema.h"
 #include "files/stock.h"
 #include "stats/usage.h"
@@ -113,6 +114,8 @@ Result<Workspace> open_place(const Config& config, const std::string& url, Acces
   } else {
     workspace.database = db::open(url, options);
     workspace.database->read_now(look);
+    if (access != Access::read)
+      if (auto missing = workspace.database->read_now(db::lacking_rights)) return fail(Errc::internal, "database_rights", *missing);
     FLUX_CHECK(expect_something(url, plan, access));
     FLUX_CHECK(settle(config, url, plan, access));
   }

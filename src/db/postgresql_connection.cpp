@@ -154,6 +154,7 @@ void PgConnection::settle() {
   set("timezone", "'UTC'");
   set("default_transaction_isolation", "'read committed'");
   set("standard_conforming_strings", "on");
+  set("extra_float_digits", "1");
   // When statistics were reset is known to have changed after a crash, also of one backend; the start of the server
   // tells all other ends.
   line_->send("SELECT concat(pg_postmaster_start_time(), ' ', stats_reset), pg_backend_pid() FROM pg_stat_archiver");

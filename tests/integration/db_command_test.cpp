@@ -334,5 +334,30 @@ TEST_F(DbCommandOfRoot, IsRefusedWhereRootMayNotBecomeTheService) {
   EXPECT_TRUE(fs::is_empty(folder_.path()));
 }
 
+// Set up by another role, of which this one may only look at the tables.
+TEST_F(DbCommand, ARoleWithTooFewRightsIsNamedByWhateverIsStarted) {
+  if (!on_postgresql()) GTEST_SKIP() << "SQLite knows no roles";
+  auto owners = server();
+  owners->start();
+  ASSERT_EQ(owners->stop(), 0);
+  const std::string role = "looker" + url_.substr(url_.find("///") + 3, url_.find('?') - url_.find("///") - 3);
+  ASSERT_EQ(ask(fmt::format("CREATE ROLE {0} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0}", role)), "");
+  const auto as_role = [&](std::vector<std::string> words) {
+    for (const std::string& word : {std::string("--data-dir"), folder_.path().string(), std::string("--database-url"), url_ + "&user=" + role}) words.push_back(word);
+    return run_program(std::move(words));
+  };
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"serve", "--port", "0"}, {"credits", "grant", "nobody", "1"}, {"doctor"}}) {
+    const Finished ended = as_role(words);
+    EXPECT_EQ(ended.exit_code, words.front() == "doctor" ? 2 : 1) << ended.output;
+    EXPECT_TRUE(ended.output.contains(fmt::format("The role {} of DATABASE_URL may not read and write", role))) << ended.output;
+    EXPECT_TRUE(ended.output.contains(fmt::format("OWNER TO {}", role))) << ended.output;
+    EXPECT_EQ(ended.output.contains("problem  the database cannot be used"), words.front() == "doctor") << ended.output;
+  }
+  // What it takes to run, and no more.
+  ASSERT_EQ(ask(fmt::format("GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}", role)), "");
+  const Finished granted = as_role({"credits", "grant", "nobody", "1"});
+  EXPECT_TRUE(granted.output.contains("There is no such user")) << granted.output;
+}
+
 }  // namespace
 }  // namespace fluxgate::integration

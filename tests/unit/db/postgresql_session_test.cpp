@@ -111,10 +111,13 @@ TEST_F(Session, ThatTheServerHasNoRoomForSaysWhichLimitsToChange) {
   }
 }
 
-TEST_F(Session, ReadsTextsAsTheStandardDoesWhateverIsSet) {
-  const std::string url = PostgresServer::shared().new_database() + "&options=-cstandard_conforming_strings%3Doff";
+TEST_F(Session, ReadsTextsAndNumbersAsItShouldWhateverIsSet) {
+  const std::string url =
+      PostgresServer::shared().new_database() + "&options=-cstandard_conforming_strings%3Doff%20-cextra_float_digits%3D-15";
   PgConnection session(parse_postgres_url(url, true), {});
   EXPECT_EQ(static_cast<Tx&>(session).number(R"(SELECT CASE WHEN 'a_b' LIKE 'a\_b' ESCAPE '\' THEN 1 ELSE 0 END)"), 1);
+  const auto third = static_cast<Tx&>(session).first("SELECT CAST(1 AS DOUBLE PRECISION) / 3", {}, [](const Row& row) { return row.real(0); });
+  EXPECT_EQ(third, 1.0 / 3);
 }
 
 TEST_F(Session, EndsAStatementAtItsLimit) {
