@@ -23,6 +23,18 @@ bool is_table_of_ours(std::string_view name) { return std::ranges::find(tables()
 bool is_published(Tx& tx, std::string_view name) { return std::ranges::find(views(tx.dialect()), name, &View::name) != views(tx.dialect()).end(); }
 bool is_forks(std::string_view name) { return std::ranges::find(adopt::fork_tables(), name) != adopt::fork_tables().end(); }
 
+// In small letters, names without their quotes and schema.
+std::vector<std::string> words_of(std::string_view sql) {
+  std::vector<std::string> words(1);
+  for (const char c : sql) {
+    if (c == '"' || c == '`' || c == '[' || c == ']') continue;
+    if (c == '.') words.back().clear();
+    else if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') words.back() += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (!words.back().empty()) words.emplace_back();
+  }
+  return words;
+}
+
 // ---- encoding ----
 
 void look_at_encoding(Tx& tx, Lines& lines) {
@@ -53,7 +65,10 @@ constexpr std::string_view kPostgresqlThings =
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = current_schema() AND c.relkind IN ('v', 'm', 'S', 'c', 'i', 'I') ORDER BY c.relname";
 
-bool is_our_view(const Thing& thing) { return thing.kind == "VIEW" && (thing.text.starts_with("fluxgate view ") || thing.text.contains("fg_")); }
+bool is_our_view(const Thing& thing) {
+  if (thing.kind != "VIEW") return false;
+  return thing.text.starts_with("fluxgate view ") || std::ranges::any_of(words_of(thing.text), [](const std::string& word) { return word.starts_with("fg_"); });
+}
 
 Text in_the_way(const Thing& thing) {
   const std::string drop = fmt::format("DROP {} {}", thing.kind, quoted_name(thing.name));
@@ -88,18 +103,6 @@ constexpr std::string_view kSqliteTriggers = "SELECT name, lower(tbl_name), COAL
 constexpr std::string_view kPostgresqlTriggers =
     "SELECT t.tgname, c.relname, p.prosrc FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
     "JOIN pg_proc p ON p.oid = t.tgfoid WHERE n.nspname = current_schema() AND NOT t.tgisinternal AND t.tgenabled <> 'D' ORDER BY t.tgname";
-
-// In small letters, names without their quotes and schema.
-std::vector<std::string> words_of(std::string_view sql) {
-  std::vector<std::string> words(1);
-  for (const char c : sql) {
-    if (c == '"' || c == '`' || c == '[' || c == ']') continue;
-    if (c == '.') words.back().clear();
-    else if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') words.back() += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    else if (!words.back().empty()) words.emplace_back();
-  }
-  return words;
-}
 
 // The first name of a table to be taken over, or of a published view, that the text writes to; "" when there is none.
 std::string written_to(std::string_view sql) {

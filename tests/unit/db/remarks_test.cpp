@@ -72,9 +72,9 @@ class Remarks : public testing::TestWithParam<Dialect> {
 
 TEST_P(Remarks, AViewOfOthersUnderAPublishedNameStopsARepair) {
   for (const char* name : {"flux_tasks", "credit"}) {
-    run({fmt::format("DROP VIEW {}", name), "CREATE TABLE elsewhere (id TEXT)", fmt::format("CREATE VIEW {} AS SELECT * FROM elsewhere", name)});
+    run({fmt::format("DROP VIEW {}", name), "CREATE TABLE cfg_elsewhere (id TEXT)", fmt::format("CREATE VIEW {} AS SELECT * FROM cfg_elsewhere", name)});
     expect_one(Level::error, name, {fmt::format("DROP VIEW \"{}\"", name), fmt::format("ALTER TABLE … RENAME TO \"{}\"", name)});
-    run({fmt::format("DROP VIEW \"{}\"", name), "DROP TABLE elsewhere"});
+    run({fmt::format("DROP VIEW \"{}\"", name), "DROP TABLE cfg_elsewhere"});
     database_->write_now([](Tx& tx) { create_missing(tx, 1); });
     expect_none();
   }
