@@ -80,9 +80,11 @@ namespace {
 constexpr std::string_view kSqliteColumns =
     "SELECT m.type, m.name, c.name, c.type, c.\"notnull\", COALESCE(c.dflt_value, '') FROM sqlite_master m JOIN pragma_table_info(m.name) c "
     "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY m.name, c.cid";
+// Defaults name no column, so the engine need not open (and wait for) a table that another program has locked.
 constexpr std::string_view kPostgresqlColumns =
     "SELECT CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END, c.relname, a.attname, "
-    "format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 1 ELSE 0 END, COALESCE(pg_get_expr(d.adbin, d.adrelid), '') "
+    "format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 1 ELSE 0 END, "
+    "COALESCE(CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, 0) END, '') "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
     "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "

@@ -39,9 +39,10 @@ class PostgresCare final : public Care {
   std::string described() const override { return described_; }
   bool exists() override { return true; }
   void read(const std::function<void(Tx&)>& closure) override {
+    bool locked = false;
     explaining([&] {
       readable().read_now([&](Tx& tx) {
-        closure(tx);
+        bounded(tx, locked, closure);
         others_ = connected(tx);
       }, std::source_location{});
     });
@@ -77,6 +78,7 @@ class PostgresCare final : public Care {
       return *reading_;
     }
   }
+  static void bounded(Tx& tx, bool& locked, const std::function<void(Tx&)>& closure);
   void transaction(const std::function<void(Tx&)>& closure);
   template <class F>
   void explaining(F&& f);
@@ -131,23 +133,29 @@ bool PostgresCare::take_turn() {
   return waited;
 }
 
+// Waits for locks a while only: also to be told what a view or a default says waits for whoever has locked the table.
+// `locked`: in the try before; a transaction that lost is run again, and that one need not wait, too.
+void PostgresCare::bounded(Tx& tx, bool& locked, const std::function<void(Tx&)>& closure) {
+  if (locked) throw PgFailure(PgFailure::Kind::refused, "", std::string(kLockNotGot));
+  tx.exec(fmt::format("SET LOCAL lock_timeout = {}", kLockWait.count()));
+  try {
+    closure(tx);
+  } catch (const PgFailure& failure) {
+    locked = failure.sqlstate() == kLockNotGot;
+    throw;
+  }
+}
+
 void PostgresCare::transaction(const std::function<void(Tx&)>& closure) {
   bool locked = false;
   explaining([&] {
     database().write_now([&](Tx& tx) {
-      if (locked) throw CareFailure(explained(PgFailure(PgFailure::Kind::refused, "", std::string(kLockNotGot)), in_the_way()));
       tx.exec("SET LOCAL statement_timeout = 0");
-      tx.exec(fmt::format("SET LOCAL lock_timeout = {}", kLockWait.count()));
       // Tables grow from nothing here and nobody counts their rows meanwhile: a statement that is planned early would go
       // on reading them whole, once for each row that comes.
       tx.exec("SET LOCAL enable_seqscan = off");
       tx.exec("SET LOCAL jit = off");  // which plans with what is off seem to be worth
-      try {
-        closure(tx);
-      } catch (const PgFailure& failure) {
-        locked = failure.sqlstate() == kLockNotGot;  // a transaction that lost is run again: that one need not wait, too
-        throw;
-      }
+      bounded(tx, locked, closure);
     }, {});  // nameless: nobody needs to be warned that this takes long
   });
 }
