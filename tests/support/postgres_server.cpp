@@ -148,6 +148,7 @@ void PostgresServer::start() {
 }
 
 void PostgresServer::send_all(int signal) {
+  if (pid_ <= 0) return;  // stopped: -1 would be every process there is
   ::kill(pid_, signal);  // first, so that no child is born meanwhile
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "stat");
