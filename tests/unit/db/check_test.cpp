@@ -1,42 +1,18 @@
 // Everything that can be otherwise than described, on both engines: it is seen, and mended where that is safe.
 #include "db/check.h"
 
-#include <filesystem>
-
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "base/ids.h"
-#include "db/repair.h"
-#include "db/schema.h"
-#include "support/postgres_server.h"
+#include "ours_on_both.h"
 
 namespace fluxgate::db {
 namespace {
 
 using Statements = std::vector<std::string>;
 
-class Check : public testing::TestWithParam<Dialect> {
+class Check : public OursOnBoth {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("fluxgate-check-" + new_id());
-    std::filesystem::create_directories(folder_);
-    database_ = open(sqlite() ? "sqlite:///" + (folder_ / "test.db").string() : test::PostgresServer::shared().new_database(), {.connections = 2});
-    database_->write_now([](Tx& tx) { create_missing(tx, 1); });
-  }
-  void TearDown() override {
-    database_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-  static bool sqlite() { return GetParam() == Dialect::sqlite; }
-  void run(const Statements& statements) {
-    database_->write_now([&](Tx& tx) {
-      for (const std::string& statement : statements) tx.exec(statement);
-    });
-  }
-  Plan plan() {
-    return database_->read_now([](Tx& tx) { return make_plan(tx, {}); });
-  }
   std::string said() {
     std::string all;
     for (const auto& line : plan().lines) all += fmt::format("{}: {}\n", line.table, line.text.en);
@@ -65,9 +41,6 @@ class Check : public testing::TestWithParam<Dialect> {
     run(remedy);
     EXPECT_TRUE(plan().possible()) << said();
   }
-
-  std::filesystem::path folder_;
-  std::unique_ptr<Database> database_;
 };
 
 std::string another_node_table(std::string_view id) {

@@ -1,15 +1,11 @@
 // What the operator has to see to, on both engines: each alone in a database that is well but for it, and as its remedy says.
 #include "db/remarks.h"
 
-#include <filesystem>
-
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "base/ids.h"
 #include "db/introspect.h"
-#include "db/repair.h"
-#include "db/schema.h"
+#include "ours_on_both.h"
 #include "support/postgres_server.h"
 
 namespace fluxgate::db {
@@ -18,27 +14,8 @@ namespace {
 using adopt::Level;
 using adopt::Line;
 
-class Remarks : public testing::TestWithParam<Dialect> {
+class Remarks : public OursOnBoth {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("fluxgate-remarks-" + new_id());
-    std::filesystem::create_directories(folder_);
-    database_ = open(sqlite() ? "sqlite:///" + (folder_ / "test.db").string() : test::PostgresServer::shared().new_database(), {.connections = 2});
-    database_->write_now([](Tx& tx) { create_missing(tx, 1); });
-  }
-  void TearDown() override {
-    database_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-  static bool sqlite() { return GetParam() == Dialect::sqlite; }
-  void run(const std::vector<std::string>& statements) {
-    database_->write_now([&](Tx& tx) {
-      for (const std::string& statement : statements) tx.exec(statement);
-    });
-  }
-  Plan plan() {
-    return database_->read_now([](Tx& tx) { return make_plan(tx, {}); });
-  }
   // One line, of this level and about this table, with these words; it stops a repair if it is an error.
   void expect_one(Level level, const std::string& table, const std::vector<std::string>& words) {
     const Plan found = plan();
@@ -66,8 +43,6 @@ class Remarks : public testing::TestWithParam<Dialect> {
   }
   std::string drop_trigger() { return sqlite() ? "DROP TRIGGER \"newu\"" : "DROP TRIGGER \"newu\" ON \"user\""; }
 
-  std::filesystem::path folder_;
-  std::unique_ptr<Database> database_;
 };
 
 TEST_P(Remarks, AViewOfOthersUnderAPublishedNameStopsARepair) {
