@@ -1,6 +1,7 @@
 // The installation's two secrets (identity/secrets.h) for whoever has its database open. One that is neither given nor kept
-// is made only in the data folder whose files the database knows, or where nothing would be missed without it: in another, an
-// unmounted one most likely, it would open nothing that is stored. That is refused, data_folder_elsewhere, and nothing is written.
+// is made only where nothing would be missed: no master key while keys are sealed with another, and none of both in a
+// folder that is not the one whose files the database knows, or that the living nodes have; an unmounted one, most likely.
+// That is refused, key_not_here, and nothing is written.
 #pragma once
 
 #include <string>
